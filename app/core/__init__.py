@@ -1,0 +1,1 @@
+"""What every part shares: the clock, ids, errors, spans and instants, strict JSON."""

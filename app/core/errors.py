@@ -1,0 +1,294 @@
+"""The tree of what can go wrong.
+
+Each error is one problem type of the API (RFC 9457): `problem` is its stable name, `status` the
+HTTP status, `transient` whether the same call may go through later. What it knows beyond its
+sentence is in attributes and comes out of `extensions()`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldError:
+    """One field that failed validation, and what to do about it."""
+
+    field: str
+    message: str
+
+
+class PersonaTasksError(Exception):
+    """Something went wrong in this service."""
+
+    problem = "internal"
+    title = "Internal error"
+    status = 500
+    transient = False
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or "").splitlines()[0]
+        super().__init__(self.detail)
+
+    def extensions(self) -> Mapping[str, Any]:
+        """Return what the problem document carries beside type, title, status and detail."""
+        return {}
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers that belong to the answer."""
+        return {}
+
+
+class SettingsError(PersonaTasksError):
+    """The settings in the environment are wrong."""
+
+    problem = "settings"
+    title = "Wrong settings"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        lines = "\n".join(f"  {error.field}: {error.message}" for error in errors)
+        super().__init__(f"these settings in the environment are wrong:\n{lines}")
+
+
+class BadJson(PersonaTasksError):
+    """The text is not JSON that this service reads."""
+
+    problem = "bad-json"
+    title = "Not acceptable JSON"
+    status = 400
+
+
+class InvalidInput(PersonaTasksError):
+    """Fields failed validation."""
+
+    problem = "invalid"
+    title = "Validation failed"
+    status = 422
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"errors": [{"field": e.field, "message": e.message} for e in self.errors]}
+
+
+class ScheduleError(PersonaTasksError):
+    """The schedule cannot be read, never fires, or fires too often."""
+
+    problem = "schedule"
+    title = "Unusable schedule"
+    status = 422
+
+
+class TaskNotFound(PersonaTasksError):
+    """Task not found"""
+
+    problem = "task-not-found"
+    title = "Task not found"
+    status = 404
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"Task not found: {task_id}")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"task_id": self.task_id}
+
+
+class RevisionNotFound(PersonaTasksError):
+    """The task has no such revision."""
+
+    problem = "revision-not-found"
+    title = "Revision not found"
+    status = 404
+
+
+class RunNotFound(PersonaTasksError):
+    """Run not found"""
+
+    problem = "run-not-found"
+    title = "Run not found"
+    status = 404
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"Run not found: {run_id}")
+
+
+class TaskExists(PersonaTasksError):
+    """A task of this id exists."""
+
+    problem = "task-exists"
+    title = "Task exists"
+    status = 409
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"Task '{task_id}' exists; change it with PATCH or choose another id")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"task_id": self.task_id}
+
+
+class RevisionConflict(PersonaTasksError):
+    """The task was changed since the revision that you hold."""
+
+    problem = "revision-conflict"
+    title = "Changed meanwhile"
+    status = 412
+
+    def __init__(self, task_id: str, held: int, current: int) -> None:
+        self.task_id, self.held, self.current = task_id, held, current
+        super().__init__(
+            f"Task '{task_id}' is at revision {current}, you hold {held}; read it again"
+        )
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"task_id": self.task_id, "revision": self.current}
+
+
+class RunOverlap(PersonaTasksError):
+    """The task has a run that is not finished."""
+
+    problem = "overlap"
+    title = "Already running"
+    status = 409
+
+    def __init__(self, task_id: str, run_id: str) -> None:
+        self.task_id, self.run_id = task_id, run_id
+        super().__init__(f"Task '{task_id}' is already running: run {run_id} is not finished")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"task_id": self.task_id, "run_id": self.run_id}
+
+
+class KeyReused(PersonaTasksError):
+    """The Idempotency-Key was used for another request."""
+
+    problem = "idempotency-key-reused"
+    title = "Key used for another request"
+    status = 422
+
+
+class NothingHeld(PersonaTasksError):
+    """No edit of tasks.json is held for confirmation."""
+
+    problem = "nothing-held"
+    title = "Nothing held"
+    status = 409
+
+
+class Draining(PersonaTasksError):
+    """This process is stopping and starts nothing new."""
+
+    problem = "draining"
+    title = "Stopping"
+    status = 503
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "2"}
+
+
+class LedgerUnavailable(PersonaTasksError):
+    """The database does not answer at the moment."""
+
+    problem = "ledger-unavailable"
+    title = "Database unavailable"
+    status = 503
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "5"}
+
+
+class SpaceError(PersonaTasksError):
+    """A file of the persona's space cannot be used."""
+
+    problem = "space"
+    title = "Space unusable"
+    status = 503
+
+
+class PersonaError(PersonaTasksError):
+    """The persona gave no answer that counts.
+
+    `reason` is the machine-readable reason of the run, `reached` whether the persona may have
+    acted on the prompt (then nothing is sent again blindly).
+    """
+
+    problem = "persona"
+    title = "Persona failed"
+    status = 502
+    reason = "persona_protocol"
+    reached = True
+
+
+class PersonaUnreachable(PersonaError):
+    """No connection to the persona could be made."""
+
+    reason = "persona_unreachable"
+    reached = False
+    transient = True
+
+
+class PersonaTimeout(PersonaError):
+    """The persona did not finish its answer in time."""
+
+    reason = "timeout"
+
+    def __init__(self, span: timedelta) -> None:
+        self.span = span
+        super().__init__(f"no complete answer within {span.total_seconds():g} s")
+
+
+class PersonaCancelled(PersonaError):
+    """The run was cancelled while the persona answered."""
+
+    reason = "cancelled"
+
+
+class PersonaAuth(PersonaError):
+    """The persona refuses the credentials."""
+
+    reason = "persona_auth"
+
+
+class PersonaLimit(PersonaError):
+    """The persona asks to come back later."""
+
+    reason = "persona_limit"
+    transient = True
+
+
+class PersonaRefused(PersonaError):
+    """The persona refuses the prompt."""
+
+    reason = "persona_refused"
+
+
+class PersonaFailed(PersonaError):
+    """The persona failed on its own side."""
+
+    reason = "persona_error"
+
+
+class PersonaTooLong(PersonaError):
+    """The answer is longer than what is read."""
+
+    reason = "persona_too_long"
+
+
+class PersonaProtocol(PersonaError):
+    """The answer is not in the agreed format."""
+
+    reason = "persona_protocol"
+
+
+class EmptyAnswer(PersonaError):
+    """The persona answered nothing."""
+
+    reason = "empty_answer"

@@ -1,0 +1,1 @@
+"""One run from its slot to its stored result: ledger, engine, recovery, result files."""

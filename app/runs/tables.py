@@ -1,0 +1,89 @@
+"""The tables of the ledger: the truth about what happened."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
+
+from app.database import Instant, Json, metadata
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("host", String(200), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("pid_started", String(40), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("heartbeat_at", Instant, nullable=False),
+    Column("ticked_at", Instant, nullable=True),
+    Column("state", String(10), nullable=False),
+    comment="processes that tick and run; one whose heartbeat is stale holds nothing any more",
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("task_id", String(64), nullable=False),
+    Column("task_name", Text, nullable=False),
+    Column("origin", String(10), nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("reason", String(40), nullable=True),
+    Column("scheduled_for", Instant, nullable=True),
+    Column("covers_from", Instant, nullable=True),
+    Column("count", Integer, nullable=False, server_default=text("1")),
+    Column("definition", Json, nullable=True),
+    Column("timezone", String(64), nullable=True),
+    Column("recorded_at", Instant, nullable=False),
+    Column("not_before", Instant, nullable=True),
+    Column("started_at", Instant, nullable=True),
+    Column("completed_at", Instant, nullable=True),
+    Column("attempt", Integer, nullable=False),
+    Column("owner", String(26), nullable=True),
+    Column("response", Text, nullable=True),
+    Column("error", Text, nullable=True),
+    Column("metadata", Json, nullable=True),
+    Column("size", Integer, nullable=False, server_default=text("0")),
+    Column("filed", Boolean, nullable=True),
+    # the invariant of the ledger: one slot, one row (runs by hand have no slot)
+    Index("uq_runs_task_id_scheduled_for", "task_id", "scheduled_for", unique=True),
+    Index("ix_runs_completed_at", "completed_at", "id"),
+    Index("ix_runs_task_id_completed_at", "task_id", "completed_at", "id"),
+    Index("ix_runs_recorded_at", "recorded_at", "id"),
+    Index("ix_runs_task_id_recorded_at", "task_id", "recorded_at", "id"),
+    Index(
+        "ix_runs_open",
+        "status",
+        "task_id",
+        sqlite_where=text("status IN ('queued', 'running')"),
+        postgresql_where=text("status IN ('queued', 'running')"),
+    ),
+    Index(
+        "ix_runs_unfiled",
+        "completed_at",
+        sqlite_where=text("filed = 0"),
+        postgresql_where=text("NOT filed"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", String(26), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("owner", String(26), nullable=True),
+    Column("started_at", Instant, nullable=True),
+    Column("ended_at", Instant, nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("reason", String(40), nullable=True),
+    comment="attempts that ended without ending their run; the last one stands in runs itself",
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", String(120), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+)

@@ -1,0 +1,213 @@
+"""One schema for the definition of a task, for tasks.json, API and command line alike."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Protocol
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from app.core.errors import FieldError, InvalidInput, ScheduleError
+from app.core.spans import read_span
+from app.tasks.task import (
+    DEFAULT_TIMEOUT,
+    Missed,
+    OnInterrupt,
+    Overlap,
+    Task,
+    TaskType,
+)
+
+READ_OUT = frozenset({"last_run", "next_run", "run_count"})
+"""Fields that an entry of tasks.json shows but that no definition holds."""
+
+RESERVED_IDS = frozenset({"due", "results", "execute-due", "preview", "new"})
+"""Words that routes use; a task of that name could not be reached."""
+
+TASK_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+LONGEST_PROMPT = 100_000
+LONGEST_NAME = 200
+LONGEST_TIMEOUT = timedelta(days=1)
+LARGEST_METADATA = 100
+
+
+class Timetable(Protocol):
+    """Reads the text of a schedule; knows when it fires."""
+
+    def canonical(self, text: str, timezone: str | None) -> tuple[str, str]:
+        """Return the text as it is stored and the resolved zone; raise ScheduleError."""
+
+    def admit(self, text: str, timezone: str) -> None:
+        """Raise ScheduleError where it never fires again or fires too often."""
+
+
+class _Strict(fields.Boolean):
+    """true or false, nothing that merely looks like it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("must be true or false")
+        return value
+
+
+class Span(fields.Field[str]):
+    """A span of time as text, such as 15m; kept as it was written."""
+
+    def __init__(self, *, longest: timedelta, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.longest = longest
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("must be a span of time such as 30s, 15m or 1h30m")
+        try:
+            span = read_span(value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        if span > self.longest:
+            raise ValidationError(f"must be at most {self.longest.days} day(s)")
+        return value
+
+
+def _one_of(choices: type) -> validate.OneOf:
+    values = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+    return validate.OneOf(values, error="must be one of: " + ", ".join(values))
+
+
+def _check_id(value: str) -> None:
+    if not TASK_ID.fullmatch(value):
+        raise ValidationError(
+            "must be 1 to 64 of a-z, 0-9, _ and -, and begin with a letter or a digit"
+        )
+    if value in RESERVED_IDS:
+        raise ValidationError("is a word that the API uses; choose another")
+
+
+def _check_text(value: str) -> None:
+    if not value.strip():
+        raise ValidationError("must not be empty")
+
+
+_name = [_check_text, validate.Length(max=LONGEST_NAME)]
+_prompt = [_check_text, validate.Length(max=LONGEST_PROMPT)]
+
+
+class PolicySchema(Schema):
+    """What every definition may hold beside its five required fields."""
+
+    enabled = _Strict(metadata={"description": "whether its schedule is in force", "default": True})
+    timezone = fields.String(
+        validate=validate.Length(min=1, max=64),
+        metadata={"description": "IANA name of the zone that the schedule is read in"},
+    )
+    missed = fields.String(
+        validate=_one_of(Missed),
+        metadata={"description": "what happens to owed slots", "default": "once"},
+    )
+    missed_window = Span(
+        longest=timedelta(days=366),
+        metadata={
+            "type": "string",
+            "description": "owed slots older than this are missed, e.g. 6h; "
+            "default half the period, at least 5m, at most 12h",
+        },
+    )
+    overlap = fields.String(
+        validate=_one_of(Overlap),
+        metadata={"description": "a slot during a run of the same task", "default": "skip"},
+    )
+    timeout = Span(
+        longest=LONGEST_TIMEOUT,
+        metadata={"type": "string", "description": "longest time of a run", "default": "15m"},
+    )
+    on_interrupt = fields.String(
+        validate=_one_of(OnInterrupt),
+        metadata={"description": "when the process of a run dies", "default": "rerun"},
+    )
+    metadata = fields.Dict(
+        keys=fields.String(validate=validate.Length(max=200)),
+        validate=validate.Length(max=LARGEST_METADATA),
+        metadata={"description": "one's own data; kept, never looked at"},
+    )
+
+
+class DefinitionSchema(PolicySchema):
+    """A whole definition."""
+
+    id = fields.String(
+        required=True,
+        validate=_check_id,
+        metadata={"pattern": f"^{TASK_ID.pattern}$", "example": "weekly_planning"},
+    )
+    name = fields.String(required=True, validate=_name, metadata={"example": "Weekly planning"})
+    type = fields.String(
+        required=True, validate=_one_of(TaskType), metadata={"enum": [str(t) for t in TaskType]}
+    )
+    schedule = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=200),
+        metadata={"description": "manual, hourly, daily, ... or 0 9 * * 1", "example": "weekly"},
+    )
+    prompt = fields.String(
+        required=True, validate=_prompt, metadata={"example": "Plan the week in meta/plan.md"}
+    )
+
+
+class ChangeSchema(PolicySchema):
+    """A change of a definition: any of its fields but the id."""
+
+    name = fields.String(validate=_name)
+    type = fields.String(validate=_one_of(TaskType))
+    schedule = fields.String(validate=validate.Length(min=1, max=200))
+    prompt = fields.String(validate=_prompt)
+
+
+KNOWN_FIELDS = frozenset(DefinitionSchema().fields)
+OPTIONAL_FIELDS = frozenset(PolicySchema().fields)
+_DEFINITION = DefinitionSchema()
+
+
+def field_errors(messages: Any, field: str = "") -> list[FieldError]:
+    """Flatten marshmallow's nested messages to one error a field, dotted."""
+    if isinstance(messages, Mapping):
+        return [
+            error
+            for key, inner in messages.items()
+            for error in field_errors(inner, f"{field}.{key}" if field else str(key))
+        ]
+    if isinstance(messages, list) and all(isinstance(message, str) for message in messages):
+        return [FieldError(field=field or "body", message="; ".join(messages).rstrip("."))]
+    return [error for inner in messages for error in field_errors(inner, field)]
+
+
+def check_definition(definition: Mapping[str, Any]) -> None:
+    """Raise InvalidInput naming each field whose form is wrong; unknown keys are left alone."""
+    known = {key: value for key, value in definition.items() if key in KNOWN_FIELDS}
+    messages = _DEFINITION.validate(known)
+    if messages:
+        raise InvalidInput(field_errors(messages))
+
+
+def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
+    """Make the Task of a definition whose form is right; `timezone` is the resolved zone."""
+    window = definition.get("missed_window")
+    return Task(
+        id=definition["id"],
+        name=definition["name"],
+        type=TaskType(definition["type"]),
+        schedule=definition["schedule"],
+        prompt=definition["prompt"],
+        timezone=timezone,
+        enabled=definition.get("enabled", True),
+        missed=Missed(definition.get("missed", Missed.ONCE)),
+        missed_window=read_span(window) if window is not None else None,
+        overlap=Overlap(definition.get("overlap", Overlap.SKIP)),
+        timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
+        on_interrupt=OnInterrupt(definition.get("on_interrupt", OnInterrupt.RERUN)),
+        metadata=definition.get("metadata", {}),
+    )
+
+
+def schedule_error(error: ScheduleError) -> InvalidInput:
+    """Return the error of a schedule as an error of its field."""
+    return InvalidInput([FieldError(field="schedule", message=error.detail)])

@@ -1,0 +1,124 @@
+"""A task and its policies: frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class TaskType(StrEnum):
+    """What a task is about; the embedded persona composes by it."""
+
+    SELF_REFLECTION = "self_reflection"
+    GOAL_ASSESSMENT = "goal_assessment"
+    MEMORY_CONSOLIDATION = "memory_consolidation"
+    CAPABILITY_EXPLORATION = "capability_exploration"
+    EMOTIONAL_RECONCILIATION = "emotional_reconciliation"
+    CUSTOM = "custom"
+
+
+class Missed(StrEnum):
+    """What happens to slots that were owed while nothing could fire."""
+
+    ONCE = "once"
+    SKIP = "skip"
+    ALL = "all"
+
+
+class Overlap(StrEnum):
+    """What happens to a slot that comes while the task still runs."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+
+
+class OnInterrupt(StrEnum):
+    """What happens to a run whose process died."""
+
+    RERUN = "rerun"
+    LEAVE = "leave"
+
+
+DEFAULT_TIMEOUT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task as it is in force.
+
+    `timezone` is the IANA name that its schedule is read in, already resolved; `missed_window`
+    None means half the period, see planning.
+    """
+
+    id: str
+    name: str
+    type: TaskType
+    schedule: str
+    prompt: str
+    timezone: str
+    enabled: bool = True
+    missed: Missed = Missed.ONCE
+    missed_window: timedelta | None = None
+    overlap: Overlap = Overlap.SKIP
+    timeout: timedelta = DEFAULT_TIMEOUT
+    on_interrupt: OnInterrupt = OnInterrupt.RERUN
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Author:
+    """Who made a change: `kind` is owner, token, persona, file or service; `name` says more."""
+
+    kind: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" if self.name else self.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """A task of the registry with its definition as its author wrote it, and its run state.
+
+    `definition` is the JSON object (no read-out fields), `cursor` the instant up to which and
+    including which every slot has its row in the ledger, `changed` the registry version of the
+    last change of anything in this record.
+    """
+
+    task: Task
+    definition: Mapping[str, Any]
+    revision: int
+    position: int
+    cursor: datetime
+    last_run: datetime | None
+    run_count: int
+    changed: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One revision of a task: who, when, what.
+
+    `definition` is None for a deletion. `effective_from` is where its slots begin (exclusive).
+    """
+
+    task_id: str
+    revision: int
+    at: datetime
+    effective_from: datetime
+    author: Author
+    action: str
+    definition: Mapping[str, Any] | None
+    timezone: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All tasks that are in force at one registry version, in the order of their creation."""
+
+    version: int
+    records: Mapping[str, TaskRecord]
