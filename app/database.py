@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    func,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
@@ -153,6 +156,12 @@ class Database:
             if self._engine is not None and self._pid == os.getpid():
                 self._engine.dispose()
             self._engine = None
+
+    def take_turns(self, connection: Connection, name: str) -> None:
+        """Let one transaction at a time pass here, until it ends; SQLite writers do so anyway."""
+        if not self.is_sqlite:
+            number = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
+            connection.execute(select(func.pg_advisory_xact_lock(number)))
 
     def insert_ignoring(self, table: Table) -> Insert:
         """Return an INSERT that leaves a row alone where its unique key exists."""

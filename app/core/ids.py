@@ -18,6 +18,17 @@ class RandomIds:
     """Ids of 48 bits of time and 80 bits of chance, in Crockford's base 32 (the ULID layout)."""
 
     def new(self, now: datetime) -> str:
-        milliseconds = int(now.astimezone(UTC).timestamp() * 1000)
-        value = (milliseconds << 80) | secrets.randbits(80)
-        return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))
+        return _written((_milliseconds(now) << 80) | secrets.randbits(80))
+
+
+def first_id(moment: datetime) -> str:
+    """Return the lowest id that can be given out in the millisecond of a moment."""
+    return _written(_milliseconds(moment) << 80)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return max(int(moment.astimezone(UTC).timestamp() * 1000), 0)
+
+
+def _written(value: int) -> str:
+    return "".join(_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5))

@@ -79,6 +79,7 @@ class Run:
     id: str
     task_id: str
     task_name: str
+    revision: int
     origin: Origin
     status: Status
     reason: str | None

@@ -30,10 +30,11 @@ runs = Table(
     Column("scheduled_for", Instant, nullable=True),
     Column("covers_from", Instant, nullable=True),
     Column("count", Integer, nullable=False, server_default=text("1")),
-    Column("definition", Json, nullable=True),
-    Column("timezone", String(64), nullable=True),
+    Column("revision", Integer, nullable=False),
     Column("recorded_at", Instant, nullable=False),
-    Column("not_before", Instant, nullable=True),
+    Column("rank", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("exclusive", Boolean, nullable=False),
     Column("started_at", Instant, nullable=True),
     Column("completed_at", Instant, nullable=True),
     Column("attempt", Integer, nullable=False),
@@ -42,13 +43,13 @@ runs = Table(
     Column("error", Text, nullable=True),
     Column("metadata", Json, nullable=True),
     Column("size", Integer, nullable=False, server_default=text("0")),
-    Column("filed", Boolean, nullable=True),
+    Column("filed", Integer, nullable=True),
     # the invariant of the ledger: one slot, one row (runs by hand have no slot)
     Index("uq_runs_task_id_scheduled_for", "task_id", "scheduled_for", unique=True),
     Index("ix_runs_completed_at", "completed_at", "id"),
     Index("ix_runs_task_id_completed_at", "task_id", "completed_at", "id"),
-    Index("ix_runs_recorded_at", "recorded_at", "id"),
-    Index("ix_runs_task_id_recorded_at", "task_id", "recorded_at", "id"),
+    # ids sort by the time they were given out, so they are the order in which runs are listed
+    Index("ix_runs_task_id_id", "task_id", "id"),
     Index(
         "ix_runs_open",
         "status",
@@ -57,10 +58,26 @@ runs = Table(
         postgresql_where=text("status IN ('queued', 'running')"),
     ),
     Index(
+        "ix_runs_queue",
+        "rank",
+        "due_at",
+        "id",
+        sqlite_where=text("status = 'queued'"),
+        postgresql_where=text("status = 'queued'"),
+    ),
+    # 0: its result file is to be written, 1: it is there, null: there is none
+    Index(
         "ix_runs_unfiled",
         "completed_at",
         sqlite_where=text("filed = 0"),
-        postgresql_where=text("NOT filed"),
+        postgresql_where=text("filed = 0"),
+    ),
+    Index(
+        "ix_runs_filed",
+        "completed_at",
+        "size",
+        sqlite_where=text("filed = 1"),
+        postgresql_where=text("filed = 1"),
     ),
 )
 

@@ -1,9 +1,9 @@
 """One schema for the definition of a task, for tasks.json, API and command line alike."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -29,16 +29,6 @@ LONGEST_PROMPT = 100_000
 LONGEST_NAME = 200
 LONGEST_TIMEOUT = timedelta(days=1)
 LARGEST_METADATA = 100
-
-
-class Timetable(Protocol):
-    """Reads the text of a schedule; knows when it fires."""
-
-    def canonical(self, text: str, timezone: str | None) -> tuple[str, str]:
-        """Return the text as it is stored and the resolved zone; raise ScheduleError."""
-
-    def admit(self, text: str, timezone: str) -> None:
-        """Raise ScheduleError where it never fires again or fires too often."""
 
 
 class _Strict(fields.Boolean):
@@ -88,8 +78,8 @@ def _check_text(value: str) -> None:
         raise ValidationError("must not be empty")
 
 
-_name = [_check_text, validate.Length(max=LONGEST_NAME)]
-_prompt = [_check_text, validate.Length(max=LONGEST_PROMPT)]
+_name: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_NAME)]
+_prompt: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_PROMPT)]
 
 
 class PolicySchema(Schema):

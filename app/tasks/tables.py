@@ -10,7 +10,7 @@ registry_clock = Table(
     Column("id", Integer, primary_key=True),
     Column("version", Integer, nullable=False),
     Column("default_timezone", String(64), nullable=False),
-    comment="one row; the version rises with every change of any task, edits and run state alike",
+    comment="one row; its version rises with every change of a task or its run state",
 )
 
 tasks = Table(
@@ -56,5 +56,5 @@ desk = Table(
     Column("held", Json, nullable=True),
     Column("errors", Json, nullable=False),
     Column("errors_at", Instant, nullable=True),
-    comment="one row: the text of tasks.json that was last merged or written, and what is wrong",
+    comment="one row: the text of tasks.json as last merged or written, and its faults",
 )

@@ -1,0 +1,95 @@
+"""Whether the service does its work, and if not, why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.core.clock import Clock
+from app.core.errors import PersonaTasksError
+from app.persona.client import Persona
+from app.runs.processes import Liveness
+from app.tasks.desk import Desk
+from app.tasks.registry import Registry
+
+OVERDUE_AFTER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """The state of the service.
+
+    `reasons` are sentences, empty where all is well; `notes` are things to know that do not stop
+    it from working. `tick_age` is how long ago any process looked at the clock, `overdue` the
+    oldest slot that is due and has no row yet.
+    """
+
+    reasons: Sequence[str]
+    notes: Sequence[str]
+    processes: int
+    tick_age: timedelta | None
+    overdue: datetime | None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the service does its work."""
+        return not self.reasons
+
+
+class HealthCheck:
+    """Looks at everything that could keep tasks from running."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        desk: Desk,
+        persona: Persona,
+        clock: Clock,
+        *,
+        liveness: Callable[[], Liveness],
+    ) -> None:
+        self._registry = registry
+        self._desk = desk
+        self._persona = persona
+        self._clock = clock
+        self._liveness = liveness
+
+    def check(self) -> Health:
+        """Return the state of the service; never raises for what is wrong with it."""
+        try:
+            liveness = self._liveness()
+            overdue = self._oldest_overdue()
+            notes = self._notes()
+        except PersonaTasksError as error:
+            return Health(
+                reasons=[error.detail], notes=[], processes=0, tick_age=None, overdue=None
+            )
+        now = self._clock.now()
+        reasons = []
+        if not liveness.alive:
+            reasons.append("no process ticks: nothing will fire until one is started")
+        if overdue is not None and now - overdue >= OVERDUE_AFTER:
+            reasons.append("a slot is due and nothing has taken it up")
+        problem = self._persona.problem()
+        if problem is not None:
+            reasons.append(problem)
+        return Health(
+            reasons=reasons,
+            notes=notes,
+            processes=liveness.processes,
+            tick_age=now - liveness.ticked_at if liveness.ticked_at is not None else None,
+            overdue=overdue,
+        )
+
+    def _oldest_overdue(self) -> datetime | None:
+        now = self._clock.now()
+        slots = (self._registry.next_run(r) for r in self._registry.snapshot().records.values())
+        return min((slot for slot in slots if slot is not None and slot <= now), default=None)
+
+    def _notes(self) -> list[str]:
+        status = self._desk.status()
+        notes = []
+        if status.held is not None:
+            notes.append("an edit of tasks.json is held for confirmation")
+        if status.errors:
+            notes.append(f"tasks.json has {len(status.errors)} refused edit(s)")
+        return notes

@@ -1,0 +1,49 @@
+"""Brings the schema of the database up to date, or back."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from app.database import Database
+
+_SCRIPTS = Path(__file__).parent.parent / "migrations"
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring the schema up to a revision; several processes may do it at once."""
+    with database.write() as connection:
+        database.take_turns(connection, "migrate")
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take the schema back to a revision; `base` removes every table."""
+    with database.write() as connection:
+        database.take_turns(connection, "migrate")
+        command.downgrade(_config(connection), revision)
+
+
+def check(database: Database) -> None:
+    """Raise where the tables of the code and those of the migrations differ."""
+    with database.write() as connection:
+        command.check(_config(connection))
+
+
+def current(database: Database) -> str | None:
+    """Return the revision that the database is at; None for an empty one."""
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str | None:
+    """Return the revision that the code needs."""
+    return ScriptDirectory(str(_SCRIPTS)).get_current_head()
+
+
+def _config(connection: object) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    return config

@@ -1,0 +1,199 @@
+"""What is read from the ledger: runs by time, by task, by status; always by an index."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, Select, func, literal_column, select
+
+from app.core.errors import RunNotFound
+from app.core.ids import first_id
+from app.database import Database
+from app.persona.client import PastRun, PreviousRun
+from app.runs.run import WORKED, Origin, Run, Status
+from app.runs.tables import attempts, runs
+
+_MILLISECOND = timedelta(milliseconds=1)
+_WORKED = [str(status) for status in WORKED]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFilter:
+    """Which runs are wanted; since is inclusive, until exclusive, both of `recorded_at`."""
+
+    task_id: str | None = None
+    status: Status | None = None
+    origin: Origin | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some runs, newest first, and where the next page begins."""
+
+    runs: Sequence[Run]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotRow:
+    """What the ledger has about one slot, or about the slots of one summary row."""
+
+    scheduled_for: datetime
+    covers_from: datetime | None
+    count: int
+
+
+class History:
+    """Reads the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def run(self, run_id: str) -> Run:
+        """Return one run; raise RunNotFound."""
+        with self._database.read() as connection:
+            row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+        if row is None:
+            raise RunNotFound(run_id)
+        return run_of(row)
+
+    def attempts(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the attempts of a run that ended without ending it, oldest first."""
+        query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)
+        with self._database.read() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def page(self, wanted: RunFilter, *, limit: int, cursor: str | None = None) -> Page:
+        """Return up to `limit` runs, newest first; `cursor` is the `next_cursor` of a page."""
+        query = select(runs).where(*_conditions(wanted))
+        if cursor is not None:
+            query = query.where(runs.c.id < cursor)
+        found = self._runs(query.order_by(runs.c.id.desc()).limit(limit + 1))
+        shown = found[:limit]
+        return Page(runs=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+
+    def results(self, *, limit: int, task_id: str | None = None) -> list[Run]:
+        """Return the newest runs that really ran and are finished, newest first."""
+        query = select(runs).where(runs.c.completed_at.is_not(None), runs.c.status.in_(_WORKED))
+        query = query.where(runs.c.started_at.is_not(None))
+        if task_id is not None:
+            query = query.where(runs.c.task_id == task_id)
+        query = query.order_by(runs.c.completed_at.desc(), runs.c.id.desc())
+        return self._runs(query.limit(max(limit, 0)))
+
+    def runs_since(self, since: datetime, limit: int) -> list[PastRun]:
+        """Return runs that worked and ended since then, newest first."""
+        query = (
+            select(runs)
+            .where(runs.c.completed_at > since, runs.c.status.in_(_WORKED))
+            .order_by(runs.c.completed_at.desc(), runs.c.id.desc())
+            .limit(limit)
+        )
+        return [_past(run) for run in self._runs(query)]
+
+    def previous(self, task_id: str, before: str) -> PreviousRun | None:
+        """Return how the run of the task before this one ended."""
+        query = (
+            select(runs.c.status, runs.c.reason, runs.c.completed_at)
+            .where(
+                runs.c.task_id == task_id,
+                runs.c.completed_at.is_not(None),
+                runs.c.status.in_(_WORKED),
+                runs.c.id != before,
+            )
+            .order_by(runs.c.completed_at.desc(), runs.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        return PreviousRun(status=row.status, reason=row.reason, completed_at=row.completed_at)
+
+    def slots(self, task_id: str, since: datetime, until: datetime) -> list[SlotRow]:
+        """Return what is recorded of the slots in (since, until], summary rows included."""
+        query = (
+            select(runs.c.scheduled_for, runs.c.covers_from, runs.c.count)
+            .where(
+                runs.c.task_id == task_id,
+                runs.c.scheduled_for > since,
+                func.coalesce(runs.c.covers_from, runs.c.scheduled_for) <= until,
+            )
+            .order_by(runs.c.scheduled_for)
+        )
+        with self._database.read() as connection:
+            return [
+                SlotRow(scheduled_for=r.scheduled_for, covers_from=r.covers_from, count=r.count)
+                for r in connection.execute(query)
+            ]
+
+    def is_due(self, now: datetime) -> bool:
+        """Say whether a queued run may begin: cheap, asked every second."""
+        query = select(
+            select(runs.c.id)
+            .where(literal_column("runs.status = 'queued'"), runs.c.due_at <= now)
+            .exists()
+        )
+        with self._database.read() as connection:
+            return bool(connection.execute(query).scalar_one())
+
+    def _runs(self, query: Select[Any]) -> list[Run]:
+        with self._database.read() as connection:
+            return [run_of(row) for row in connection.execute(query)]
+
+
+def run_of(row: Row[Any]) -> Run:
+    """Make the value of a row of `runs`."""
+    return Run(
+        id=row.id,
+        task_id=row.task_id,
+        task_name=row.task_name,
+        revision=row.revision,
+        origin=Origin(row.origin),
+        status=Status(row.status),
+        reason=row.reason,
+        scheduled_for=row.scheduled_for,
+        recorded_at=row.recorded_at,
+        started_at=row.started_at,
+        completed_at=row.completed_at,
+        response=row.response,
+        error=row.error,
+        attempt=row.attempt,
+        metadata=row.metadata or {},
+        count=row.count,
+        covers_from=row.covers_from,
+    )
+
+
+def _conditions(wanted: RunFilter) -> list[Any]:
+    conditions: list[Any] = []
+    if wanted.task_id is not None:
+        conditions.append(runs.c.task_id == wanted.task_id)
+    if wanted.status is not None:
+        conditions.append(runs.c.status == str(wanted.status))
+    if wanted.origin is not None:
+        conditions.append(runs.c.origin == str(wanted.origin))
+    if wanted.since is not None:
+        conditions.append(runs.c.id >= first_id(wanted.since))
+        conditions.append(runs.c.recorded_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(runs.c.id <= first_id(wanted.until + _MILLISECOND))
+        conditions.append(runs.c.recorded_at < wanted.until)
+    return conditions
+
+
+def _past(run: Run) -> PastRun:
+    return PastRun(
+        task_id=run.task_id,
+        task_name=run.task_name,
+        task_type=str(run.metadata.get("task_type", "custom")),
+        status=str(run.status),
+        reason=run.reason,
+        origin=str(run.origin),
+        scheduled_for=run.scheduled_for,
+        completed_at=run.completed_at or run.recorded_at,
+        text=run.response or run.error or "",
+    )

@@ -1,0 +1,330 @@
+"""What is written down about runs, each step guarded and repeatable.
+
+Every method takes the connection of a transaction that the caller opened, so that what belongs
+together is committed together. Order of locks, everywhere: rows of tasks, turns, rows of runs,
+the registry version.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.database import Database
+from app.runs.run import WORKED, Origin, Outcome, Status
+from app.runs.tables import attempts, runs
+from app.tasks import rows as task_rows
+
+_BATCH = 500
+_CLAIM_TURN = "claim"
+# as literals, because a partial index serves only a query that repeats its condition word by word
+_QUEUED: ColumnElement[bool] = literal_column("runs.status = 'queued'")
+_RUNNING: ColumnElement[bool] = literal_column("runs.status = 'running'")
+_OPEN: ColumnElement[bool] = literal_column("runs.status IN ('queued', 'running')")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A run to be written down: of a slot, or by hand; queued, or with its outcome already."""
+
+    id: str
+    task_id: str
+    task_name: str
+    revision: int
+    origin: Origin
+    status: Status
+    recorded_at: datetime
+    due_at: datetime
+    exclusive: bool
+    reason: str | None = None
+    scheduled_for: datetime | None = None
+    covers_from: datetime | None = None
+    count: int = 1
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns of its row."""
+        return {
+            "id": self.id,
+            "task_id": self.task_id,
+            "task_name": self.task_name,
+            "revision": self.revision,
+            "origin": str(self.origin),
+            "status": str(self.status),
+            "reason": self.reason,
+            "scheduled_for": self.scheduled_for,
+            "covers_from": self.covers_from,
+            "count": self.count,
+            "recorded_at": self.recorded_at,
+            "rank": 0 if self.origin is Origin.MANUAL else 1,
+            "due_at": self.due_at,
+            "exclusive": self.exclusive,
+            "completed_at": None if self.status.is_open else self.recorded_at,
+            "attempt": 0,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One attempt of a run, held by one owner: what a result must show to be accepted."""
+
+    run_id: str
+    attempt: int
+    owner: str
+    task_id: str
+    task_name: str
+    revision: int
+    origin: Origin
+    scheduled_for: datetime | None
+    started_at: datetime
+
+
+class Ledger:
+    """Writes down slots, claims and outcomes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, connection: Connection, entries: Sequence[Entry]) -> None:
+        """Write entries down; one whose slot has a row already leaves that row alone."""
+        if entries:
+            statement = self._database.insert_ignoring(runs)
+            connection.execute(statement, [entry.values() for entry in entries])
+
+    def open_runs(self, connection: Connection, task_ids: Iterable[str]) -> dict[str, str]:
+        """Return task id -> id of a run of it that is not finished."""
+        wanted = set(task_ids)
+        query = select(runs.c.task_id, runs.c.id).where(_OPEN)
+        if len(wanted) <= _BATCH:
+            query = query.where(runs.c.task_id.in_(wanted))
+        found = connection.execute(query.order_by(runs.c.id.desc()))
+        return {task_id: run_id for task_id, run_id in found if task_id in wanted}
+
+    def last_catch_up(self, connection: Connection) -> datetime | None:
+        """Return when the last of the queued runs may begin."""
+        return connection.execute(select(func.max(runs.c.due_at)).where(_QUEUED)).scalar()
+
+    def claim(
+        self,
+        connection: Connection,
+        *,
+        owner: str,
+        now: datetime,
+        places: int,
+        most_running: int,
+    ) -> list[Claim]:
+        """Take up to `places` queued runs that are due, while at most `most_running` run in all.
+
+        By hand comes first, then by time. Of an exclusive task one run at a time is taken.
+        """
+        if places <= 0:
+            return []
+        self._database.take_turns(connection, _CLAIM_TURN)
+        running = connection.execute(
+            select(func.count()).select_from(runs).where(_RUNNING)
+        ).scalar_one()
+        wanted = min(places, most_running - running)
+        if wanted <= 0:
+            return []
+        chosen = _one_per_exclusive_task(connection.execute(_next_queued(now, wanted)))
+        if not chosen:
+            return []
+        statement = (
+            update(runs)
+            .where(runs.c.id == bindparam("run_id"), _QUEUED)
+            .values(
+                status=str(Status.RUNNING),
+                owner=owner,
+                attempt=runs.c.attempt + 1,
+                started_at=now,
+            )
+        )
+        connection.execute(statement, [{"run_id": row.id} for row in chosen])
+        return [_claim_of(row, owner, now) for row in chosen]
+
+    def finish(
+        self, connection: Connection, finished: Sequence[tuple[Claim, Outcome]]
+    ) -> list[tuple[Claim, Outcome]]:
+        """Write outcomes down and count the runs; return those that were accepted.
+
+        An outcome is accepted only from the attempt and owner that hold the run, so a process that
+        was given up for dead cannot overwrite what came after it.
+        """
+        if not finished:
+            return []
+        task_rows.lock_rows(connection, [claim.task_id for claim, _ in finished])
+        holders = _holders(connection, [claim.run_id for claim, _ in finished])
+        accepted = [
+            (claim, outcome)
+            for claim, outcome in finished
+            if holders.get(claim.run_id) == (claim.attempt, claim.owner)
+        ]
+        if accepted:
+            rows = [
+                {"run_id": claim.run_id, **_prefixed(_outcome_values(outcome))}
+                for claim, outcome in accepted
+            ]
+            connection.execute(_WRITE_OUTCOME, rows)
+            task_rows.note_runs(
+                connection, [(claim.task_id, claim.started_at) for claim, _ in accepted]
+            )
+        return accepted
+
+    def release(
+        self, connection: Connection, held: Row[Any], *, reason: str, rerun: bool, now: datetime
+    ) -> Status:
+        """End an attempt whose process is gone; the run is queued again or ends `interrupted`."""
+        attempt = {
+            "run_id": held.id,
+            "attempt": held.attempt,
+            "owner": held.owner,
+            "started_at": held.started_at,
+            "ended_at": now,
+            "status": str(Status.INTERRUPTED),
+            "reason": reason,
+        }
+        connection.execute(insert(attempts), [attempt])
+        if rerun:
+            values: dict[str, Any] = {
+                "status": str(Status.QUEUED),
+                "owner": None,
+                "started_at": None,
+                "due_at": now,
+            }
+        else:
+            outcome = Outcome(
+                status=Status.INTERRUPTED,
+                completed_at=now,
+                reason=reason,
+                error="the process that worked on it ended before the run was finished",
+            )
+            values = _outcome_values(outcome)
+            task_rows.note_runs(connection, [(held.task_id, held.started_at)])
+        connection.execute(update(runs).where(runs.c.id == held.id).values(values))
+        return Status(values["status"])
+
+    def withdraw(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
+        """Cancel what is queued, but not begun, of tasks that are being deleted."""
+        if task_ids:
+            connection.execute(
+                update(runs)
+                .where(runs.c.task_id.in_(task_ids), _QUEUED)
+                .values(
+                    status=str(Status.CANCELLED),
+                    reason="task_deleted",
+                    completed_at=now,
+                )
+            )
+
+    def mark_filed(self, connection: Connection, run_ids: Sequence[str]) -> None:
+        """Note that the result files of these runs are safely in their folder."""
+        for start in range(0, len(run_ids), _BATCH):
+            some = run_ids[start : start + _BATCH]
+            connection.execute(update(runs).where(runs.c.id.in_(some)).values(filed=1))
+
+    def locked_running(self, connection: Connection, run_ids: Sequence[str]) -> list[Row[Any]]:
+        """Return those of the runs that still run, held until the transaction ends."""
+        found = list(
+            connection.execute(select(runs.c.id, runs.c.task_id).where(runs.c.id.in_(run_ids)))
+        )
+        task_rows.lock_rows(connection, [row.task_id for row in found])
+        query = select(runs).where(runs.c.id.in_(run_ids), _RUNNING).order_by(runs.c.id)
+        return list(connection.execute(query.with_for_update()))
+
+
+def _next_queued(now: datetime, limit: int) -> Any:
+    other = runs.alias("other")
+    busy = (
+        select(literal_column("1"))
+        .select_from(other)
+        .where(literal_column("other.status = 'running'"), other.c.task_id == runs.c.task_id)
+        .exists()
+    )
+    return (
+        select(runs)
+        .where(_QUEUED, runs.c.due_at <= now, ~and_(runs.c.exclusive, busy))
+        .order_by(runs.c.rank, runs.c.due_at, runs.c.id)
+        .limit(limit)
+    )
+
+
+def _one_per_exclusive_task(queued: Iterable[Row[Any]]) -> list[Row[Any]]:
+    chosen, taken = [], set()
+    for row in queued:
+        if row.exclusive and row.task_id in taken:
+            continue
+        taken.add(row.task_id)
+        chosen.append(row)
+    return chosen
+
+
+def _claim_of(row: Row[Any], owner: str, now: datetime) -> Claim:
+    return Claim(
+        run_id=row.id,
+        attempt=row.attempt + 1,
+        owner=owner,
+        task_id=row.task_id,
+        task_name=row.task_name,
+        revision=row.revision,
+        origin=Origin(row.origin),
+        scheduled_for=row.scheduled_for,
+        started_at=now,
+    )
+
+
+def _holders(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    ordered = sorted(run_ids)
+    for start in range(0, len(ordered), _BATCH):
+        some = ordered[start : start + _BATCH]
+        query = select(runs.c.id, runs.c.attempt, runs.c.owner).where(runs.c.id.in_(some), _RUNNING)
+        for row in connection.execute(query.order_by(runs.c.id).with_for_update()):
+            found[row.id] = (row.attempt, row.owner)
+    return found
+
+
+_OUTCOME_COLUMNS = (
+    "status",
+    "reason",
+    "completed_at",
+    "response",
+    "error",
+    "metadata",
+    "size",
+    "filed",
+)
+_WRITE_OUTCOME = (
+    update(runs)
+    .where(runs.c.id == bindparam("run_id"))
+    .values({column: bindparam(f"new_{column}") for column in _OUTCOME_COLUMNS})
+)
+
+
+def _prefixed(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{column}": values[column] for column in _OUTCOME_COLUMNS}
+
+
+def _outcome_values(outcome: Outcome) -> dict[str, Any]:
+    size = len((outcome.response or "").encode()) + len((outcome.error or "").encode())
+    return {
+        "status": str(outcome.status),
+        "reason": outcome.reason,
+        "completed_at": outcome.completed_at,
+        "response": outcome.response,
+        "error": outcome.error,
+        "metadata": dict(outcome.metadata),
+        "size": size,
+        "filed": 0 if outcome.status in WORKED else None,
+    }

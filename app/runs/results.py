@@ -1,0 +1,112 @@
+"""Result files: one JSON file per finished run in `tasks/results/` of the space.
+
+The ledger is the truth and the files are made from it, so a file that a kill prevented is written
+at the next start. The name holds the run id, so no two runs share one and writing it again is
+harmless; the shape is what older clients read.
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.core.errors import SpaceError
+from app.core.instants import write_instant
+from app.runs.run import Run
+
+
+def file_name(run: Run) -> str:
+    """Return the name of the run's file: task, start in UTC to the second, run id."""
+    began = (run.started_at or run.recorded_at).astimezone(UTC)
+    return f"{run.task_id}_{began:%Y%m%d_%H%M%S}_{run.id}.json"
+
+
+def file_content(run: Run) -> bytes:
+    """Return the JSON of the run's file."""
+    return orjson.dumps(_document(run), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _document(run: Run) -> dict[str, Any]:
+    return {
+        "task_id": run.task_id,
+        "task_name": run.task_name,
+        "started_at": write_instant(run.started_at or run.recorded_at),
+        "completed_at": write_instant(run.completed_at or run.recorded_at),
+        "success": run.success is True,
+        "response": run.response,
+        "error": run.error,
+        "metadata": dict(run.metadata),
+        "run_id": run.id,
+        "status": str(run.status),
+        "reason": run.reason,
+        "origin": str(run.origin),
+        "scheduled_for": write_instant(run.scheduled_for) if run.scheduled_for else None,
+        "attempt": run.attempt,
+    }
+
+
+class ResultFolder:
+    """Writes and removes result files, never through a link, never half."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, runs: Sequence[Run]) -> None:
+        """Write the files of these runs; on return they are on the disk.
+
+        Each is synced before it gets its name, then the folder once for all of them. Raises
+        SpaceError where that is not possible.
+        """
+        try:
+            folder = self._open()
+            try:
+                for run in runs:
+                    _write_one(folder, file_name(run), file_content(run))
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise SpaceError(f"results cannot be written to {self.path}: {error}") from error
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove files; one that is gone already is no error."""
+        try:
+            folder = self._open()
+        except OSError as error:
+            raise SpaceError(f"results cannot be removed from {self.path}: {error}") from error
+        try:
+            for name in names:
+                try:
+                    os.unlink(name, dir_fd=folder)
+                except FileNotFoundError:
+                    continue
+        finally:
+            os.close(folder)
+
+    def sweep(self, before: datetime) -> None:
+        """Remove what a kill left half-written before that time; it is never read."""
+        for leftover in self.path.glob(".*.tmp"):
+            if leftover.lstat().st_mtime < before.timestamp():
+                leftover.unlink(missing_ok=True)
+
+    def _open(self) -> int:
+        self.path.mkdir(parents=True, exist_ok=True)
+        return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _write_one(folder: int, name: str, content: bytes) -> None:
+    temporary = f".{name}.{os.getpid()}.{threading.get_ident()}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)

@@ -1,0 +1,120 @@
+"""One run from claim to outcome: the prompt made, the persona asked, the answer judged."""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from app.core.clock import Clock
+from app.core.errors import (
+    EmptyAnswer,
+    PersonaCancelled,
+    PersonaError,
+    PersonaTasksError,
+    PersonaTimeout,
+    SpaceError,
+)
+from app.persona.client import Deadline, Occasion, Persona, PreviousRun, Reply, Request
+from app.persona.prompt import render_prompt
+from app.runs.ledger import Claim
+from app.runs.run import Outcome, Status
+from app.tasks.task import Task
+
+log = structlog.get_logger(__name__)
+
+MOST_RESPONSE = 1024 * 1024
+
+
+class Book(Protocol):
+    """What a run needs to know of its task and of the runs before it."""
+
+    def task_at(self, task_id: str, revision: int) -> Task:
+        """Return the task as the revision of the run defined it."""
+
+    def previous(self, task_id: str, before: str) -> PreviousRun | None:
+        """Return how the run before this one ended."""
+
+    def number(self, task_id: str) -> int:
+        """Return the how-many-th run of its task this one is."""
+
+    def refused(self) -> Sequence[str]:
+        """Return what is wrong with tasks.json, for the persona to mend."""
+
+
+class Runner:
+    """Runs claims; never raises, whatever the persona does."""
+
+    def __init__(self, persona: Persona, book: Book, clock: Clock, *, longest: timedelta) -> None:
+        self._persona = persona
+        self._book = book
+        self._clock = clock
+        self._longest = longest
+
+    def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
+        """Ask the persona and return how it ended; at most the task's timeout long."""
+        try:
+            return self._ask(claim, cancelled)
+        except PersonaTimeout as error:
+            return self._ended(Status.TIMED_OUT, error.reason, error)
+        except PersonaCancelled as error:
+            return self._ended(Status.CANCELLED, error.reason, error)
+        except PersonaError as error:
+            return self._ended(Status.FAILED, error.reason, error)
+        except SpaceError as error:
+            return self._ended(Status.FAILED, "space_error", error)
+        except Exception as error:
+            # a fault of our own must end as an outcome too, or the slot would have none
+            log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
+            name = type(error).__name__
+            return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
+
+    def _ask(self, claim: Claim, cancelled: threading.Event) -> Outcome:
+        task = self._book.task_at(claim.task_id, claim.revision)
+        occasion = self._occasion(claim)
+        request = Request(
+            task=task,
+            occasion=occasion,
+            prompt=render_prompt(task, occasion, self._book.refused()),
+        )
+        deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
+        reply = self._persona.reply(request, deadline)
+        return self._judge(task, reply)
+
+    def _occasion(self, claim: Claim) -> Occasion:
+        slot = claim.scheduled_for
+        return Occasion(
+            run_id=claim.run_id,
+            attempt=claim.attempt,
+            origin=str(claim.origin),
+            number=self._book.number(claim.task_id),
+            now=claim.started_at,
+            scheduled_for=slot,
+            lateness=max(claim.started_at - slot, timedelta(0)) if slot else timedelta(0),
+            previous=self._book.previous(claim.task_id, claim.run_id),
+        )
+
+    def _judge(self, task: Task, reply: Reply) -> Outcome:
+        if not reply.text.strip():
+            raise EmptyAnswer
+        metadata = {
+            "reconciliation": reply.reconciliation,
+            "task_type": str(task.type),
+            "persona": self._persona.name,
+            **reply.metadata,
+        }
+        return Outcome(
+            status=Status.SUCCEEDED,
+            completed_at=self._now(),
+            response=reply.text[:MOST_RESPONSE],
+            metadata=metadata,
+        )
+
+    def _ended(self, status: Status, reason: str, error: PersonaTasksError) -> Outcome:
+        return Outcome(
+            status=status, completed_at=self._now(), reason=reason, error=error.detail[:4000]
+        )
+
+    def _now(self) -> datetime:
+        return self._clock.now()

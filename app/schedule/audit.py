@@ -1,0 +1,157 @@
+"""The proof: expected slots, recomputed from the definitions of the time, against the ledger."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from app.core.clock import Clock
+from app.core.errors import FieldError, InvalidInput
+from app.runs.history import History, SlotRow
+from app.schedule.book import ScheduleBook
+from app.tasks.registry import Registry
+from app.tasks.schema import read_task
+from app.tasks.task import Revision, Task
+
+GRACE = timedelta(seconds=10)
+"""A slot this young may still be on its way into the ledger; it is not judged yet."""
+
+MOST_EXPECTED = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskAudit:
+    """The slots of one task: expected, recorded, and how the two differ.
+
+    `unexpected` are recorded slots that no definition of the time called for.
+    """
+
+    task_id: str
+    expected: int
+    recorded: int
+    missing: int
+    duplicated: int
+    unexpected: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The slots of all tasks in (since, until]."""
+
+    since: datetime
+    until: datetime
+    tasks: Sequence[TaskAudit]
+
+    def total(self, name: str) -> int:
+        """Return the sum of one figure over all tasks."""
+        return sum(getattr(task, name) for task in self.tasks)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is missing, duplicated or unexpected."""
+        return not any(map(self.total, ("missing", "duplicated", "unexpected")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stretch:
+    """A definition and the time in which it was in force: (since, until]."""
+
+    task: Task
+    since: datetime
+    until: datetime
+
+
+class Auditor:
+    """Compares what should have happened with what is written down."""
+
+    def __init__(
+        self, registry: Registry, history: History, book: ScheduleBook, clock: Clock
+    ) -> None:
+        self._registry = registry
+        self._history = history
+        self._book = book
+        self._clock = clock
+
+    def audit(self, since: datetime | None = None, until: datetime | None = None) -> Audit:
+        """Audit the slots in (since, until]: by default the last day up to ten seconds ago.
+
+        Raises InvalidInput where the window is empty or holds more than two million slots.
+        """
+        latest = self._clock.now() - GRACE
+        end = min(until or latest, latest)
+        begin = since or end - timedelta(days=1)
+        if begin > end:
+            raise InvalidInput([FieldError(field="since", message="must be before until and now")])
+        audits = []
+        left = MOST_EXPECTED
+        by_task = groupby(self._registry.all_revisions(), key=lambda revision: revision.task_id)
+        for task_id, revisions in by_task:
+            expected = list(self._expected(list(revisions), begin, end, left))
+            left -= len(expected)
+            recorded = self._history.slots(task_id, begin, end)
+            if expected or recorded:
+                audits.append(compare(task_id, expected, recorded, begin, end))
+        return Audit(since=begin, until=end, tasks=audits)
+
+    def _expected(
+        self, revisions: Sequence[Revision], since: datetime, until: datetime, most: int
+    ) -> Iterator[datetime]:
+        count = 0
+        for stretch in _stretches(revisions, since, until):
+            task = stretch.task
+            if not task.enabled:
+                continue
+            trigger = self._book.read(task.schedule, task.timezone).trigger
+            slot = trigger.next_after(stretch.since)
+            while slot is not None and slot <= stretch.until:
+                count += 1
+                if count > most:
+                    message = f"the window holds more than {MOST_EXPECTED} slots; make it shorter"
+                    raise InvalidInput([FieldError(field="since", message=message)])
+                yield slot
+                slot = trigger.next_after(slot)
+
+
+def _stretches(
+    revisions: Sequence[Revision], since: datetime, until: datetime
+) -> Iterator[_Stretch]:
+    ends = [revision.effective_from for revision in revisions[1:]] + [until]
+    for revision, end in zip(revisions, ends, strict=True):
+        begin, stop = max(revision.effective_from, since), min(end, until)
+        if revision.definition is not None and begin < stop:
+            task = read_task(revision.definition, revision.timezone)
+            yield _Stretch(task=task, since=begin, until=stop)
+
+
+def compare(
+    task_id: str,
+    expected: Sequence[datetime],
+    recorded: Iterable[SlotRow],
+    since: datetime,
+    until: datetime,
+) -> TaskAudit:
+    """Compare the expected slots of a task, in order, with its rows.
+
+    A summary row stands for as many slots as it says; where the window cuts it, for those of the
+    expected slots that lie in both.
+    """
+    seen = [0] * len(expected)
+    counted = unexpected = 0
+    for row in recorded:
+        first = row.covers_from or row.scheduled_for
+        begin, end = bisect_left(expected, first), bisect_right(expected, row.scheduled_for)
+        is_whole = first > since and row.scheduled_for <= until
+        stands_for = row.count if is_whole else end - begin
+        counted += stands_for
+        unexpected += max(stands_for - (end - begin), 0)
+        for index in range(begin, min(end, begin + stands_for)):
+            seen[index] += 1
+    return TaskAudit(
+        task_id=task_id,
+        expected=len(expected),
+        recorded=counted,
+        missing=seen.count(0),
+        duplicated=sum(times - 1 for times in seen if times > 1),
+        unexpected=unexpected,
+    )

@@ -1,0 +1,160 @@
+"""The APScheduler of this process, and the pulse that watches over it.
+
+It is started in every worker after the fork, never at import; there is no leader. The pulse says
+every ten seconds that the process lives, looks for runs of dead processes, and starts the clock
+again if its thread has died.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from app.core.clock import Clock
+from app.core.errors import PersonaTasksError
+from app.runs.processes import HEARTBEAT_EVERY, Liveness, Processes
+from app.runs.recovery import Recovery
+from app.schedule.jobstore import LedgerExecutor, RegistryJobStore
+from app.schedule.planner import PlanningThread
+
+log = structlog.get_logger(__name__)
+
+_PULSE_EVERY = timedelta(seconds=2)
+_STUCK_AFTER = timedelta(seconds=10)
+
+
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
+    """An APScheduler that can tell whether its thread still lives."""
+
+    @property
+    def is_alive(self) -> bool:
+        thread = getattr(self, "_thread", None)
+        return thread is not None and thread.is_alive()
+
+
+class Clockwork:
+    """Rings for due tasks in this process."""
+
+    def __init__(
+        self,
+        store: RegistryJobStore,
+        planning: PlanningThread,
+        processes: Processes,
+        recovery: Recovery,
+        clock: Clock,
+        *,
+        upkeep: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._planning = planning
+        self._processes = processes
+        self._recovery = recovery
+        self._clock = clock
+        self._upkeep = upkeep
+        self._scheduler: _Scheduler | None = None
+        self._stopping = threading.Event()
+        self._pulse: threading.Thread | None = None
+        self._beat_at: float | None = None
+        self._state = "ticking"
+
+    def start(self) -> None:
+        """Begin to tick; call it in the process that shall tick, after any fork."""
+        self._beat()
+        self._planning.start()
+        self._start_scheduler()
+        self._pulse = threading.Thread(target=self._loop, name="pulse", daemon=True)
+        self._pulse.start()
+        log.info("clock.started", process=self._processes.id)
+
+    def stop_ringing(self) -> None:
+        """Start no new slot from now on; the heartbeat goes on until `stop`."""
+        self._state = "draining"
+        if self._scheduler is not None and self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._planning.stop()
+
+    def stop(self) -> None:
+        """Stop altogether; the process holds nothing any more."""
+        self._stopping.set()
+        if self._pulse is not None:
+            self._pulse.join(5.0)
+        self._processes.leave()
+        log.info("clock.stopped", process=self._processes.id)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether this process ticks."""
+        return self._scheduler is not None and self._state == "ticking"
+
+    @property
+    def tick_age(self) -> timedelta | None:
+        """How long ago this process last looked at the clock; None where it never did."""
+        ticks = self._store.ticks
+        return timedelta(seconds=self._clock.monotonic() - ticks) if ticks is not None else None
+
+    @property
+    def ticked_at(self) -> datetime | None:
+        """When this process last looked at the clock."""
+        return self._store.ticked_at
+
+    def liveness(self) -> Liveness:
+        """Say whether something alive will fire what is due: this process or another."""
+        others = self._processes.liveness()
+        ticked = self.ticked_at
+        if not self.is_started or ticked is None or self._is_stuck():
+            return others
+        return Liveness(
+            alive=True,
+            processes=max(others.processes, 1),
+            ticked_at=max(ticked, others.ticked_at or ticked),
+        )
+
+    def wake(self) -> None:
+        """Look at once whether something is due or has changed."""
+        if self._scheduler is not None and self._scheduler.running:
+            self._scheduler.wakeup()
+
+    def pulse(self) -> None:
+        """Do one unit of watching: heartbeat, recovery, the clock's own health, upkeep."""
+        if self.is_started and not self._is_alive():
+            log.error("clock.thread_died", ticked_at=str(self.ticked_at))
+            self._start_scheduler()
+        if self._is_time_to_beat():
+            self._beat()
+        self._recovery.step()
+        self._upkeep()
+
+    def _loop(self) -> None:
+        while not self._clock.wait(self._stopping, _PULSE_EVERY):
+            try:
+                self.pulse()
+            except PersonaTasksError as error:
+                log.warning("pulse.failed", error=error.detail)
+            except Exception:
+                # the pulse keeps this process alive in the eyes of the others: note it, go on
+                log.exception("pulse.broke")
+
+    def _start_scheduler(self) -> None:
+        scheduler = _Scheduler(timezone=UTC, daemon=True)
+        scheduler.add_jobstore(self._store, "default")
+        scheduler.add_executor(LedgerExecutor(self._planning.ring), "default")
+        scheduler.start()
+        self._scheduler = scheduler
+
+    def _is_alive(self) -> bool:
+        return self._scheduler is not None and self._scheduler.is_alive
+
+    def _is_stuck(self) -> bool:
+        ticks = self._store.ticks
+        since = self._clock.monotonic() - ticks if ticks is not None else 0.0
+        return not self._is_alive() or since > _STUCK_AFTER.total_seconds()
+
+    def _is_time_to_beat(self) -> bool:
+        since = self._clock.monotonic() - (self._beat_at or 0.0)
+        return self._beat_at is None or since >= HEARTBEAT_EVERY.total_seconds()
+
+    def _beat(self) -> None:
+        self._processes.beat(ticked_at=self.ticked_at, state=self._state)
+        self._beat_at = self._clock.monotonic()

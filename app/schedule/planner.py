@@ -1,0 +1,128 @@
+"""From "this task is due" to rows of the ledger: one transaction for many tasks.
+
+Every process rings for every task and calls this; who locks the rows first writes the slots down,
+the others find the cursor moved and shrug. That, and the unique key of a slot, is all the
+coordination there is.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from app.core.clock import Clock
+from app.core.errors import LedgerUnavailable
+from app.database import Database
+from app.schedule.settling import Settling
+from app.tasks import rows as task_rows
+from app.tasks.registry import Registry
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
+_RETRY_AFTER = timedelta(seconds=1)
+
+
+class Planner:
+    """Records due slots and queues their runs."""
+
+    def __init__(
+        self, database: Database, registry: Registry, settling: Settling, clock: Clock
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._settling = settling
+        self._clock = clock
+
+    def plan(self, task_ids: Sequence[str]) -> list[str]:
+        """Record all that these tasks owe by now; return the ids of the runs that were queued."""
+        queued: list[str] = []
+        for start in range(0, len(task_ids), _BATCH):
+            queued += self._plan_some(task_ids[start : start + _BATCH])
+        return queued
+
+    def plan_all_due(self) -> list[str]:
+        """Record all that any task owes by now; return the ids of the runs that were queued."""
+        now = self._clock.now()
+        due = [
+            task_id
+            for task_id, record in self._registry.snapshot().records.items()
+            if (slot := self._registry.next_run(record)) is not None and slot <= now
+        ]
+        return self.plan(due)
+
+    def _plan_some(self, task_ids: Sequence[str]) -> list[str]:
+        with self._database.write() as connection:
+            now = self._clock.now()
+            held = task_rows.lock_rows(connection, task_ids)
+            records = [task_rows.record_of(row) for row in held if row.deleted_at is None]
+            cursors, queued = self._settling.write_down(connection, records, now)
+            task_rows.advance(connection, cursors)
+        if cursors:
+            log.info("slots.recorded", tasks=len(cursors), queued=len(queued))
+        return queued
+
+
+class PlanningThread:
+    """Plans, off the clock's own thread, what the clock rings for."""
+
+    def __init__(self, planner: Planner, clock: Clock, *, on_queued: Callable[[], None]) -> None:
+        self._planner = planner
+        self._clock = clock
+        self._on_queued = on_queued
+        self._rung: set[str] = set()
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to plan."""
+        self._thread = threading.Thread(target=self._loop, name="planning", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the step at hand and stop."""
+        self._stopping.set()
+        self._work.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def ring(self, task_id: str) -> None:
+        """Note that a task is due; returns at once."""
+        with self._lock:
+            self._rung.add(task_id)
+        self._work.set()
+
+    def step(self) -> bool:
+        """Plan what was rung for; say whether there was anything."""
+        with self._lock:
+            rung, self._rung = self._rung, set()
+        if not rung:
+            return False
+        try:
+            queued = self._planner.plan(sorted(rung))
+        except BaseException:
+            # the slots are still owed: ring again, so that not one of them depends on a retry
+            # by somebody else
+            with self._lock:
+                self._rung |= rung
+            raise
+        if queued:
+            self._on_queued()
+        return True
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            self._clock.wait(self._work, _RETRY_AFTER)
+            self._work.clear()
+            try:
+                while self.step():
+                    pass
+            except LedgerUnavailable as error:
+                log.warning("planning.waits_for_ledger", error=error.detail)
+                self._clock.wait(self._stopping, _RETRY_AFTER)
+            except Exception:
+                log.exception("planning.step_broke")
+                self._clock.wait(self._stopping, _RETRY_AFTER)

@@ -1,0 +1,295 @@
+"""The one place that changes a task: who, when, what, and from when on it counts.
+
+Each change is one transaction: the slots that the old definition still owes are recorded first,
+then the new revision is written, so every slot belongs to exactly one definition. Reads come from
+an immutable snapshot of this process that is brought up to date by difference.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, select, update
+
+from app.core.clock import Clock
+from app.core.errors import (
+    RevisionConflict,
+    RevisionNotFound,
+    ScheduleError,
+    TaskExists,
+    TaskNotFound,
+)
+from app.database import Database
+from app.tasks import rows
+from app.tasks.changes import Change, Put, Remove
+from app.tasks.revising import Revising, trigger_changed
+from app.tasks.schema import check_definition, read_task, schedule_error
+from app.tasks.tables import registry_clock, task_revisions
+from app.tasks.task import Author, Revision, Snapshot, Task, TaskRecord
+from app.tasks.timetable import Slots, Timetable
+
+log = structlog.get_logger(__name__)
+
+Also = Callable[[Connection], None]
+_Decide = Callable[[Mapping[str, TaskRecord]], Sequence[Change]]
+
+
+class Registry:
+    """Holds the tasks that are in force."""
+
+    def __init__(
+        self, database: Database, clock: Clock, timetable: Timetable, slots: Slots
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._timetable = timetable
+        self._revising = Revising(clock, timetable, slots)
+        self._lock = threading.Lock()
+        self._snapshot = Snapshot(version=0, records={})
+
+    # ---- reading
+
+    def snapshot(self) -> Snapshot:
+        """Return the tasks in force now, whichever process changed them last."""
+        with self._database.read() as connection:
+            version = rows.read_version(connection)
+            held = self._snapshot
+            if version == held.version:
+                return held
+            changed = rows.rows_changed_since(connection, held.version)
+        return self._take_over(version, held, changed)
+
+    def _take_over(self, version: int, held: Snapshot, changed: Iterable[Any]) -> Snapshot:
+        records = dict(held.records)
+        for row in changed:
+            records.pop(row.id, None)
+            if row.deleted_at is None:
+                records[row.id] = self._renewed(held.records.get(row.id), row)
+        ordered = dict(sorted(records.items(), key=lambda item: item[1].position))
+        fresh = Snapshot(version=version, records=ordered)
+        with self._lock:
+            if fresh.version > self._snapshot.version:
+                self._snapshot = fresh
+        return fresh
+
+    @staticmethod
+    def _renewed(held: TaskRecord | None, row: Any) -> TaskRecord:
+        if held is None or held.revision != row.revision:
+            return rows.record_of(row)
+        return replace(
+            held,
+            cursor=row.cursor,
+            last_run=row.last_run,
+            run_count=row.run_count,
+            changed=row.changed,
+        )
+
+    def get(self, task_id: str) -> TaskRecord:
+        """Return a task that is in force; raise TaskNotFound."""
+        try:
+            return self.snapshot().records[task_id]
+        except KeyError:
+            raise TaskNotFound(task_id) from None
+
+    def next_run(self, record: TaskRecord) -> datetime | None:
+        """Return the first slot that has no row yet; in the past it is due or owed."""
+        if not record.task.enabled:
+            return None
+        return self._timetable.next_after(record.task, record.cursor)
+
+    def slot_after(self, record: TaskRecord, instant: datetime) -> datetime | None:
+        """Return the task's first slot strictly after the instant."""
+        return self._timetable.next_after(record.task, instant)
+
+    def history(self, task_id: str) -> list[Revision]:
+        """Return all revisions of a task, deleted ones too, newest first; raise TaskNotFound."""
+        query = (
+            select(task_revisions)
+            .where(task_revisions.c.task_id == task_id)
+            .order_by(task_revisions.c.revision.desc())
+        )
+        with self._database.read() as connection:
+            found = [rows.revision_of(row) for row in connection.execute(query)]
+        if not found:
+            raise TaskNotFound(task_id)
+        return found
+
+    def all_revisions(self) -> list[Revision]:
+        """Return every revision of every task, by task and age: what an audit needs."""
+        query = select(task_revisions).order_by(task_revisions.c.task_id, task_revisions.c.revision)
+        with self._database.read() as connection:
+            return [rows.revision_of(row) for row in connection.execute(query)]
+
+    def task_at(self, task_id: str, revision: int) -> Task:
+        """Return the task as one of its revisions defined it; raise RevisionNotFound."""
+        held = self._snapshot.records.get(task_id)
+        if held is not None and held.revision == revision:
+            return held.task
+        query = select(task_revisions).where(
+            task_revisions.c.task_id == task_id, task_revisions.c.revision == revision
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None or row.definition is None:
+            raise RevisionNotFound(f"Task '{task_id}' has no revision {revision} to use")
+        return read_task(row.definition, row.timezone)
+
+    def definitions_at(self, version: int) -> dict[str, dict[str, Any]] | None:
+        """Return the definitions in force at a registry version; None for a version unknown."""
+        with self._database.read() as connection:
+            if not 0 <= version <= rows.read_version(connection):
+                return None
+            found = connection.execute(rows.revisions_at(version)).all()
+        return {row.task_id: row.definition for row in found if row.definition is not None}
+
+    # ---- changing
+
+    def check(self, definition: Mapping[str, Any], *, previous: TaskRecord | None = None) -> Task:
+        """Return the task that a definition means, or raise InvalidInput naming every field.
+
+        A schedule is asked whether it ever fires, and how often, only where it is new or changed:
+        a one-off task that has fired must not go bad by itself.
+        """
+        check_definition(definition)
+        now = self._clock.now()
+        try:
+            text, timezone = self._timetable.canonical(
+                definition["schedule"], definition.get("timezone"), now
+            )
+            task = read_task({**definition, "schedule": text}, timezone)
+            if task.enabled and (previous is None or trigger_changed(previous.task, task)):
+                self._timetable.admit(text, timezone, now)
+        except ScheduleError as error:
+            raise schedule_error(error) from error
+        return task
+
+    def create(
+        self, definition: Mapping[str, Any], author: Author, *, also: Also | None = None
+    ) -> TaskRecord:
+        """Add a task; raise InvalidInput or TaskExists."""
+        task_id = self.check(definition).id
+
+        def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
+            if task_id in current:
+                raise TaskExists(task_id)
+            return [Put(task_id=task_id, definition=definition)]
+
+        return self._write([task_id], decide, author, also).records[task_id]
+
+    def update(
+        self,
+        task_id: str,
+        changes: Mapping[str, Any],
+        author: Author,
+        *,
+        if_revision: int | None = None,
+    ) -> TaskRecord:
+        """Change fields of a task; None takes an optional field back to its default.
+
+        Raises TaskNotFound, InvalidInput, and RevisionConflict where `if_revision` is given and is
+        not the one in force.
+        """
+
+        def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
+            record = _found(current, task_id, if_revision)
+            merged = {**record.definition, **changes}
+            definition = {key: value for key, value in merged.items() if value is not None}
+            if definition == record.definition:
+                return []
+            self.check(definition, previous=record)
+            return [Put(task_id=task_id, definition=definition)]
+
+        return self._write([task_id], decide, author).records[task_id]
+
+    def delete(self, task_id: str, author: Author, *, if_revision: int | None = None) -> None:
+        """Delete a task and leave a tombstone; its runs and revisions stay readable."""
+
+        def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
+            _found(current, task_id, if_revision)
+            return [Remove(task_id=task_id)]
+
+        self._write([task_id], decide, author)
+
+    def restore(self, task_id: str, author: Author, *, revision: int | None = None) -> TaskRecord:
+        """Put a revision in force again, by default the newest that is not in force.
+
+        Raises TaskNotFound for an id that never was, RevisionNotFound for another revision.
+        """
+        chosen = _choose(self.history(task_id), revision)
+
+        def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
+            self.check(chosen, previous=current.get(task_id))
+            return [Put(task_id=task_id, definition=chosen)]
+
+        return self._write([task_id], decide, author, action="restored").records[task_id]
+
+    def apply(
+        self, changes: Sequence[Change], author: Author, *, also: Also | None = None
+    ) -> Snapshot:
+        """Make changes that were checked before, all in one transaction.
+
+        `also` writes in the same transaction. Removing what is gone changes nothing.
+        """
+        return self._write([change.task_id for change in changes], lambda _: changes, author, also)
+
+    def adopt_default_timezone(self, timezone: str) -> None:
+        """Make `timezone` the zone of tasks that name none; a change of it is a revision."""
+        with self._database.read() as connection:
+            if connection.execute(select(registry_clock.c.default_timezone)).scalar() == timezone:
+                return
+        bare = [
+            Put(task_id=record.task.id, definition=record.definition)
+            for record in self.snapshot().records.values()
+            if "timezone" not in record.definition
+        ]
+
+        def also(connection: Connection) -> None:
+            connection.execute(update(registry_clock).values(default_timezone=timezone))
+
+        self.apply(bare, Author(kind="service", name="DEFAULT_TIMEZONE"), also=also)
+
+    def _write(
+        self,
+        task_ids: Sequence[str],
+        decide: _Decide,
+        author: Author,
+        also: Also | None = None,
+        *,
+        action: str | None = None,
+    ) -> Snapshot:
+        with self._database.write() as connection:
+            held = rows.lock_rows(connection, task_ids)
+            current = {row.id: rows.record_of(row) for row in held if row.deleted_at is None}
+            changes = decide(current)
+            if changes:
+                self._revising.write(connection, changes, held, author, action=action)
+            if also is not None:
+                also(connection)
+        for change in changes:
+            log.info(
+                "task.changed",
+                task_id=change.task_id,
+                by=str(author),
+                what=type(change).__name__.lower(),
+            )
+        return self.snapshot()
+
+
+def _found(current: Mapping[str, TaskRecord], task_id: str, if_revision: int | None) -> TaskRecord:
+    record = current.get(task_id)
+    if record is None:
+        raise TaskNotFound(task_id)
+    if if_revision is not None and if_revision != record.revision:
+        raise RevisionConflict(task_id, if_revision, record.revision)
+    return record
+
+
+def _choose(history: Sequence[Revision], revision: int | None) -> Mapping[str, Any]:
+    for candidate in history if revision is not None else history[1:]:
+        if candidate.definition is not None and revision in (None, candidate.revision):
+            return candidate.definition
+    wanted = "earlier revision" if revision is None else f"revision {revision}"
+    raise RevisionNotFound(f"Task '{history[0].task_id}' has no {wanted} to restore")

@@ -1,0 +1,147 @@
+"""Rows of the registry's tables as values, and back."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
+
+from app.tasks.schema import read_task
+from app.tasks.tables import registry_clock, task_revisions, tasks
+from app.tasks.task import Author, Revision, TaskRecord
+
+_MOST_IN_ONE_QUERY = 500
+
+
+def read_version(connection: Connection) -> int:
+    """Return the registry version of this transaction."""
+    return int(connection.execute(select(registry_clock.c.version)).scalar_one())
+
+
+def raise_version(connection: Connection) -> int:
+    """Raise the registry version and return it.
+
+    Its row is locked until the end of the transaction, so versions become visible in order and a
+    reader that asks for "all changed since" misses none.
+    """
+    statement = update(registry_clock).values(version=registry_clock.c.version + 1)
+    return int(connection.execute(statement.returning(registry_clock.c.version)).scalar_one())
+
+
+def record_of(row: Row[Any]) -> TaskRecord:
+    """Make the record of a row of `tasks`."""
+    return TaskRecord(
+        task=read_task(row.definition, row.timezone),
+        definition=row.definition,
+        revision=row.revision,
+        position=row.position,
+        cursor=row.cursor,
+        last_run=row.last_run,
+        run_count=row.run_count,
+        changed=row.changed,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def lock_rows(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return the rows of these tasks, tombstones included, held until the transaction ends.
+
+    They are taken in the order of their ids, so that two transactions never wait for each other.
+    """
+    found: list[Row[Any]] = []
+    for some in _batches(sorted(set(task_ids))):
+        query = select(tasks).where(tasks.c.id.in_(some)).order_by(tasks.c.id).with_for_update()
+        found.extend(connection.execute(query))
+    return found
+
+
+def rows_changed_since(connection: Connection, version: int) -> list[Row[Any]]:
+    """Return the rows that changed after a version, tombstones included."""
+    return list(connection.execute(select(tasks).where(tasks.c.changed > version)))
+
+
+def advance(connection: Connection, cursors: Mapping[str, datetime]) -> None:
+    """Move tasks past their recorded slots; the caller holds the rows and raises the version."""
+    if not cursors:
+        return
+    statement = (
+        update(tasks)
+        .where(tasks.c.id == bindparam("row_id"))
+        .values(cursor=bindparam("new_cursor"), changed=bindparam("version"))
+    )
+    version = raise_version(connection)
+    connection.execute(
+        statement,
+        [
+            {"row_id": task_id, "new_cursor": cursor, "version": version}
+            for task_id, cursor in cursors.items()
+        ],
+    )
+
+
+def note_runs(connection: Connection, ended: Sequence[tuple[str, datetime]]) -> None:
+    """Count runs that worked: (task id, when it began); the caller holds the rows of the tasks."""
+    if not ended:
+        return
+    counts = Counter(task_id for task_id, _ in ended)
+    latest = {task_id: began for task_id, began in sorted(ended, key=lambda pair: pair[1])}
+    statement = (
+        update(tasks)
+        .where(tasks.c.id == bindparam("row_id"))
+        .values(
+            run_count=tasks.c.run_count + bindparam("more"),
+            last_run=bindparam("began"),
+            changed=bindparam("version"),
+        )
+    )
+    version = raise_version(connection)
+    connection.execute(
+        statement,
+        [
+            {"row_id": task_id, "more": counts[task_id], "began": began, "version": version}
+            for task_id, began in latest.items()
+        ],
+    )
+
+
+def next_position(connection: Connection) -> int:
+    """Return the place of the next new task."""
+    highest = connection.execute(select(func.max(tasks.c.position))).scalar_one()
+    return (highest or 0) + 1
+
+
+def revisions_at(version: int) -> Select[Any]:
+    """Select the newest revision of each task at a registry version, deletions included."""
+    newest = (
+        select(task_revisions.c.task_id, func.max(task_revisions.c.revision).label("revision"))
+        .where(task_revisions.c.version <= version)
+        .group_by(task_revisions.c.task_id)
+        .subquery()
+    )
+    return select(task_revisions).join(
+        newest,
+        (task_revisions.c.task_id == newest.c.task_id)
+        & (task_revisions.c.revision == newest.c.revision),
+    )
+
+
+def revision_of(row: Row[Any]) -> Revision:
+    """Make the value of a row of `task_revisions`."""
+    kind, _, name = row.author.partition(":")
+    return Revision(
+        task_id=row.task_id,
+        revision=row.revision,
+        at=row.at,
+        effective_from=row.effective_from,
+        author=Author(kind=kind, name=name),
+        action=row.action,
+        definition=row.definition,
+        timezone=row.timezone,
+        version=row.version,
+    )
+
+
+def _batches(ids: list[str]) -> list[list[str]]:
+    return [ids[i : i + _MOST_IN_ONE_QUERY] for i in range(0, len(ids), _MOST_IN_ONE_QUERY)]

@@ -1,0 +1,37 @@
+"""What the registry needs to know of schedules and slots; the parts that know them promise it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from app.tasks.task import Task, TaskRecord
+
+
+class Timetable(Protocol):
+    """Reads the text of schedules."""
+
+    def canonical(self, text: str, timezone: str | None, now: datetime) -> tuple[str, str]:
+        """Return the text as it is stored and the resolved zone; raise ScheduleError."""
+
+    def admit(self, text: str, timezone: str, now: datetime) -> None:
+        """Raise ScheduleError where it never fires again or fires too often."""
+
+    def next_after(self, task: Task, instant: datetime) -> datetime | None:
+        """Return the task's first slot strictly after the instant."""
+
+    def last_until(self, task: Task, instant: datetime) -> datetime | None:
+        """Return the task's newest slot at or before the instant."""
+
+
+class Slots(Protocol):
+    """Keeps the ledger right while definitions change."""
+
+    def settle(
+        self, connection: Connection, records: Sequence[TaskRecord], at: datetime
+    ) -> Mapping[str, datetime]:
+        """Record every slot that these definitions owe until `at`; return the new cursors."""
+
+    def withdraw(self, connection: Connection, task_ids: Sequence[str], at: datetime) -> None:
+        """Cancel what is queued, but not begun, of tasks that are being deleted."""

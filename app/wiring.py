@@ -1,0 +1,247 @@
+"""Settings -> services: the only place where the parts are put together."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+
+import orjson
+import structlog
+
+from app.config import Backend, Settings
+from app.core.clock import Clock, SystemClock
+from app.core.ids import Ids, RandomIds
+from app.database import Database
+from app.health import HealthCheck
+from app.migrations import upgrade
+from app.persona.client import Persona, PreviousRun
+from app.persona.embedded import EmbeddedPersona
+from app.persona.service import ServicePersona
+from app.persona.space import Space, ensure_space
+from app.runs.engine import Engine
+from app.runs.executions import Executions
+from app.runs.history import History
+from app.runs.keys import Keys
+from app.runs.ledger import Ledger
+from app.runs.processes import Processes, this_place
+from app.runs.recovery import Recovery
+from app.runs.results import ResultFolder
+from app.runs.retention import Limits, Retention
+from app.runs.runner import Runner
+from app.schedule.audit import Auditor
+from app.schedule.book import ScheduleBook
+from app.schedule.clockwork import Clockwork
+from app.schedule.jobstore import RegistryJobStore
+from app.schedule.planner import Planner, PlanningThread
+from app.schedule.settling import Settling
+from app.schedule.timetable import TaskTimetable
+from app.tasks.changes import Put
+from app.tasks.desk import Desk
+from app.tasks.registry import Registry
+from app.tasks.space_file import SpaceFile
+from app.tasks.task import Author, Task
+from app.tasks.watcher import Watcher
+
+log = structlog.get_logger(__name__)
+
+_DEFAULT_TASKS = Path(__file__).parent / "tasks" / "templates" / "defaults.json"
+_FILERS = 4
+_UPKEEP_EVERY = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The parts of one process, put together but not started."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    database: Database
+    book: ScheduleBook
+    registry: Registry
+    desk: Desk
+    watcher: Watcher
+    persona: Persona
+    history: History
+    keys: Keys
+    engine: Engine
+    executions: Executions
+    planner: Planner
+    clockwork: Clockwork
+    auditor: Auditor
+    recovery: Recovery
+    retention: Retention
+    health: HealthCheck
+    results: ResultFolder
+
+    def prepare(self) -> None:
+        """Make database and space ready: migrate, make the folders, read tasks.json, and put the
+        five default tasks into a space that is new. Safe to repeat."""
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        upgrade(self.database)
+        ensure_space(self.settings.persona_space)
+        self.registry.adopt_default_timezone(self.settings.default_timezone)
+        is_new = self.desk.is_new()
+        self.desk.sync()
+        if is_new and not self.registry.snapshot().records:
+            self.registry.apply(default_tasks(), Author(kind="service", name="default tasks"))
+            self.desk.sync()
+        self.results.sweep(self.clock.now() - timedelta(minutes=1))
+
+    def start(self) -> None:
+        """Begin to tick, run and watch; once, in a process that will not fork any more."""
+        self.engine.start()
+        self.clockwork.start()
+        self.watcher.start()
+
+    def begin_drain(self) -> None:
+        """Start nothing new from now on; safe to call in a signal handler."""
+        self.engine.begin_drain()
+
+    def stop(self, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Let running runs finish as long as the settings allow, give back the rest, and stop."""
+        self.watcher.stop()
+        self.clockwork.stop_ringing()
+        left = self.engine.drain(self.settings.drain_timeout, on_wait)
+        if left:
+            self.recovery.release([claim.run_id for claim in left], reason="drained")
+        self.clockwork.stop()
+        self.database.close()
+
+
+def default_tasks() -> list[Put]:
+    """Return the five tasks of a new space."""
+    definitions = orjson.loads(_DEFAULT_TASKS.read_bytes())
+    return [Put(task_id=definition["id"], definition=definition) for definition in definitions]
+
+
+class _Book:
+    """What a run needs to know, asked of those who know it."""
+
+    def __init__(self, registry: Registry, history: History, desk: Desk) -> None:
+        self._registry = registry
+        self._history = history
+        self._desk = desk
+
+    def task_at(self, task_id: str, revision: int) -> Task:
+        return self._registry.task_at(task_id, revision)
+
+    def previous(self, task_id: str, before: str) -> PreviousRun | None:
+        return self._history.previous(task_id, before)
+
+    def number(self, task_id: str) -> int:
+        record = self._registry.snapshot().records.get(task_id)
+        return record.run_count + 1 if record is not None else 1
+
+    def refused(self) -> Sequence[str]:
+        return self._desk.refused()
+
+
+class _Upkeep:
+    """Retention, now and then."""
+
+    def __init__(self, retention: Retention, clock: Clock) -> None:
+        self._retention = retention
+        self._clock = clock
+        self._next = clock.monotonic() + _UPKEEP_EVERY.total_seconds() / 10
+
+    def __call__(self) -> None:
+        if self._clock.monotonic() >= self._next and not self._retention.step():
+            self._next = self._clock.monotonic() + _UPKEEP_EVERY.total_seconds()
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    persona: Persona | None = None,
+) -> Services:
+    """Put the parts together; nothing is opened, started or written yet."""
+    clock, ids = clock or SystemClock(), ids or RandomIds()
+    database = Database(settings.database_url)
+    book = ScheduleBook(settings.min_interval, settings.default_timezone)
+    ledger, history, keys = Ledger(database), History(database), Keys()
+    settling = Settling(ledger, book, ids, pace=settings.catch_up_pace)
+    registry = Registry(database, clock, TaskTimetable(book), settling)
+    space_file = SpaceFile(settings.persona_space / "tasks")
+    desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
+    persona = persona or _persona(settings, history, clock)
+    results = ResultFolder(settings.persona_space / "tasks" / "results")
+    runner = Runner(
+        persona, _Book(registry, history, desk), clock, longest=settings.persona_timeout
+    )
+    processes = Processes(database, clock, ids, this_place())
+    engine = Engine(
+        database,
+        ledger,
+        history,
+        runner,
+        results,
+        clock,
+        owner=processes.id,
+        places=settings.run_concurrency,
+        pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
+        filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
+    )
+    planner = Planner(database, registry, settling, clock)
+    planning = PlanningThread(planner, clock, on_queued=engine.wake)
+    recovery = Recovery(database, ledger, processes, registry, results, clock)
+    limits = Limits(
+        max_age=settings.results_max_age,
+        max_count=settings.results_max_count,
+        max_bytes=settings.results_max_bytes,
+    )
+    retention = Retention(database, results, keys, clock, limits)
+    clockwork = Clockwork(
+        RegistryJobStore(registry, clock),
+        planning,
+        processes,
+        recovery,
+        clock,
+        upkeep=_Upkeep(retention, clock),
+    )
+    return Services(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        database=database,
+        book=book,
+        registry=registry,
+        desk=desk,
+        watcher=Watcher(space_file, desk, clock, Event()),
+        persona=persona,
+        history=history,
+        keys=keys,
+        engine=engine,
+        executions=Executions(database, ledger, history, engine, keys, clock, ids),
+        planner=planner,
+        clockwork=clockwork,
+        auditor=Auditor(registry, history, book, clock),
+        recovery=recovery,
+        retention=retention,
+        health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
+        results=results,
+    )
+
+
+def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
+    if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
+        return ServicePersona(settings.persona_url, clock)
+    return EmbeddedPersona(Space(settings.persona_space), history, clock)
+
+
+def next_firing(services: Services) -> tuple[str, datetime] | None:
+    """Return which task fires next, and when."""
+    registry = services.registry
+    firings = [
+        (slot, task_id)
+        for task_id, record in registry.snapshot().records.items()
+        if (slot := registry.next_run(record)) is not None
+    ]
+    if not firings:
+        return None
+    slot, task_id = min(firings)
+    return task_id, slot

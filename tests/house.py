@@ -1,0 +1,160 @@
+"""A small house for tests: registry, schedule, ledger and engine on a real database, no threads.
+
+Time stands still until a test moves it. `step` does what the threads of a service would do.
+"""
+
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from app.core.clock import FakeClock
+from app.core.ids import RandomIds
+from app.database import Database
+from app.persona.client import PreviousRun
+from app.persona.fakes import ScriptedPersona
+from app.runs.engine import Engine
+from app.runs.executions import Executions
+from app.runs.history import History, RunFilter
+from app.runs.keys import Keys
+from app.runs.ledger import Ledger
+from app.runs.processes import Place, Processes
+from app.runs.recovery import Recovery
+from app.runs.results import ResultFolder
+from app.runs.run import Run
+from app.runs.runner import Runner
+from app.schedule.audit import Auditor
+from app.schedule.book import ScheduleBook
+from app.schedule.planner import Planner
+from app.schedule.settling import Settling
+from app.schedule.timetable import TaskTimetable
+from app.tasks.registry import Registry
+from app.tasks.task import Author, Task
+
+OWNER = Author(kind="owner")
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def definition(task_id: str = "daily_reflection", **fields: Any) -> dict[str, Any]:
+    """Return the definition of a task that reflects daily."""
+    return {
+        "id": task_id,
+        "name": task_id.replace("_", " ").title(),
+        "type": "self_reflection",
+        "schedule": "daily",
+        "prompt": "Reflect on today.",
+        "enabled": True,
+        **fields,
+    }
+
+
+class AtOnce(Executor):
+    """An executor that does the work right where it is asked to, so that nothing is concurrent."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class House:
+    """One process of a service, taken apart; several of them may share a database."""
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        clock: FakeClock | None = None,
+        persona: ScriptedPersona | None = None,
+        pid: int = 1,
+        places: int = 8,
+        pace: timedelta = timedelta(seconds=1),
+        min_interval: timedelta = timedelta(seconds=1),
+        default_timezone: str = "UTC",
+    ) -> None:
+        self.clock = clock or FakeClock(MIDNIGHT - timedelta(hours=1))
+        self.database = database
+        self.persona = persona or ScriptedPersona()
+        ids, keys = RandomIds(), Keys()
+        self.book = ScheduleBook(min_interval, default_timezone)
+        self.ledger, self.history = Ledger(database), History(database)
+        self.settling = Settling(self.ledger, self.book, ids, pace=pace)
+        self.registry = Registry(database, self.clock, TaskTimetable(self.book), self.settling)
+        self.results = ResultFolder(folder / "results")
+        self.processes = Processes(
+            database, self.clock, ids, Place(host="here", pid=pid, pid_started="")
+        )
+        self.runner = Runner(self.persona, self, self.clock, longest=timedelta(minutes=15))
+        self.engine = Engine(
+            database,
+            self.ledger,
+            self.history,
+            self.runner,
+            self.results,
+            self.clock,
+            owner=self.processes.id,
+            places=places,
+            pool=AtOnce(),
+            filers=AtOnce(),
+        )
+        self.planner = Planner(database, self.registry, self.settling, self.clock)
+        self.recovery = Recovery(
+            database, self.ledger, self.processes, self.registry, self.results, self.clock
+        )
+        self.executions = Executions(
+            database, self.ledger, self.history, self.engine, keys, self.clock, ids
+        )
+        self.auditor = Auditor(self.registry, self.history, self.book, self.clock)
+
+    # ---- what the runner asks
+
+    def task_at(self, task_id: str, revision: int) -> Task:
+        return self.registry.task_at(task_id, revision)
+
+    def previous(self, task_id: str, before: str) -> PreviousRun | None:
+        return self.history.previous(task_id, before)
+
+    def number(self, task_id: str) -> int:
+        return self.registry.get(task_id).run_count + 1
+
+    def refused(self) -> list[str]:
+        return []
+
+    # ---- what tests do
+
+    def add(self, task_id: str = "daily_reflection", **fields: Any) -> None:
+        self.registry.create(definition(task_id, **fields), OWNER)
+
+    def pass_time(self, **span: float) -> datetime:
+        return self.clock.advance(timedelta(**span))
+
+    def plan(self) -> list[str]:
+        return self.planner.plan_all_due()
+
+    def claim(self, places: int = 8) -> list[Any]:
+        """Claim as the engine would, but run nothing: a process that dies right after."""
+        with self.database.write() as connection:
+            return self.ledger.claim(
+                connection,
+                owner=self.processes.id,
+                now=self.clock.now(),
+                places=places,
+                most_running=8,
+            )
+
+    def settle(self) -> None:
+        """Run all that is queued and due, to the end, result files included."""
+        while self.engine.step():
+            pass
+
+    def runs(self, **wanted: Any) -> list[Run]:
+        """Return the runs, oldest slot first."""
+        page = self.history.page(RunFilter(**wanted), limit=200)
+        return sorted(page.runs, key=lambda run: run.scheduled_for or run.recorded_at)
+
+    def outcomes(self, **wanted: Any) -> list[tuple[str, str | None]]:
+        return [(str(run.status), run.reason) for run in self.runs(**wanted)]
+
+    def close(self) -> None:
+        self.engine.drain(timedelta(0))

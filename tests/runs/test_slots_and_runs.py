@@ -1,0 +1,389 @@
+"""From a due task to a stored result: the slot, its claim, its outcome."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
+
+from app.core.errors import (
+    KeyReused,
+    PersonaUnreachable,
+    RunOverlap,
+    SpaceError,
+    TaskNotFound,
+)
+from app.database import Database
+from app.persona.client import Reply
+from app.persona.fakes import ScriptedPersona, hang
+from app.runs.history import RunFilter
+from app.runs.run import Origin, Outcome, Run, Status
+from app.runs.tables import runs
+from app.tasks.task import Author
+from tests.house import MIDNIGHT, OWNER, House
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    return House(database, tmp_path)
+
+
+def test_a_due_task_runs_once_and_its_result_is_kept(house: House, tmp_path: Path) -> None:
+    house.add()
+    assert house.plan() == []
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.settle()
+    (run,) = house.runs()
+    assert (run.status, run.scheduled_for, run.response) == (
+        Status.SUCCEEDED,
+        MIDNIGHT,
+        "Done.",
+    )
+    record = house.registry.get("daily_reflection")
+    assert (record.run_count, record.last_run, record.cursor) == (1, MIDNIGHT, MIDNIGHT)
+    (file,) = (tmp_path / "results").iterdir()
+    assert file.name == f"daily_reflection_20261124_000000_{run.id}.json"
+    assert json.loads(file.read_text())["success"] is True
+
+
+def test_a_slot_that_is_planned_again_stays_one_row(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT)
+    assert len(house.plan()) == 1
+    assert house.planner.plan(["daily_reflection"]) == []
+    assert len(house.runs()) == 1
+
+
+def test_two_processes_that_ring_for_one_slot_write_it_down_once(
+    database: Database, tmp_path: Path
+) -> None:
+    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
+    here.add()
+    here.clock.step_to(MIDNIGHT)
+    there.clock.step_to(MIDNIGHT)
+    assert len(here.plan()) == 1
+    assert there.planner.plan(["daily_reflection"]) == []
+    assert len(there.runs()) == 1
+
+
+def test_the_database_itself_refuses_a_second_row_of_a_slot(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    row = {
+        "id": "x" * 26,
+        "task_id": "daily_reflection",
+        "task_name": "x",
+        "revision": 1,
+        "origin": "schedule",
+        "status": "queued",
+        "scheduled_for": MIDNIGHT,
+        "recorded_at": MIDNIGHT,
+        "rank": 1,
+        "due_at": MIDNIGHT,
+        "exclusive": True,
+        "attempt": 0,
+    }
+    with pytest.raises(IntegrityError), house.database.write() as connection:
+        connection.execute(insert(runs), [row])
+
+
+def test_a_claim_is_given_to_one_process_only(database: Database, tmp_path: Path) -> None:
+    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
+    here.add()
+    here.clock.step_to(MIDNIGHT)
+    there.clock.step_to(MIDNIGHT)
+    here.plan()
+    assert len(here.claim()) == 1
+    assert there.claim() == []
+
+
+def test_no_more_runs_go_on_than_there_are_places_in_all(
+    database: Database, tmp_path: Path
+) -> None:
+    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
+    for number in range(12):
+        here.add(f"task_{number:02}")
+    here.clock.step_to(MIDNIGHT)
+    there.clock.step_to(MIDNIGHT)
+    here.plan()
+    assert len(here.claim(places=5)) == 5
+    assert len(there.claim(places=8)) == 3
+    assert there.claim(places=8) == []
+
+
+def test_an_outcome_from_a_process_that_lost_the_run_is_refused(
+    database: Database, tmp_path: Path
+) -> None:
+    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
+    here.add()
+    here.clock.step_to(MIDNIGHT)
+    there.clock.step_to(MIDNIGHT)
+    here.plan()
+    (stale,) = here.claim()
+    here.recovery.release([stale.run_id], reason="process_died")
+    (held,) = there.claim()
+    late = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="from the grave")
+    good = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="from the living")
+    with database.write() as connection:
+        assert here.ledger.finish(connection, [(stale, late)]) == []
+        assert here.ledger.finish(connection, [(held, good)]) == [(held, good)]
+        assert here.ledger.finish(connection, [(held, late)]) == []
+    assert house_response(here) == "from the living"
+    assert here.registry.get("daily_reflection").run_count == 1
+
+
+def house_response(house: House) -> str | None:
+    (run,) = house.runs()
+    return run.response
+
+
+def test_a_failed_run_ends_its_slot_and_the_task_goes_on(
+    database: Database, tmp_path: Path
+) -> None:
+    house = House(database, tmp_path, persona=ScriptedPersona(PersonaUnreachable()))
+    house.add()
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.settle()
+    assert house.plan() == []
+    house.pass_time(days=1)
+    house.plan()
+    house.settle()
+    assert house.outcomes() == [("failed", "persona_unreachable"), ("succeeded", None)]
+    assert house.registry.get("daily_reflection").run_count == 2
+
+
+@pytest.mark.parametrize("text", ["", "   \n\t"])
+def test_an_empty_answer_fails(database: Database, tmp_path: Path, text: str) -> None:
+    house = House(database, tmp_path, persona=ScriptedPersona(text))
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("failed", "empty_answer")]
+
+
+def test_a_run_that_takes_too_long_times_out(database: Database, tmp_path: Path) -> None:
+    house = House(database, tmp_path, persona=ScriptedPersona(hang))
+    house.add(timeout="30s")
+    started = house.clock.now()
+    house.executions.start("daily_reflection")
+    house.settle()
+    (run,) = house.runs()
+    assert (run.status, run.reason) == (Status.TIMED_OUT, "timeout")
+    assert run.completed_at == started + timedelta(seconds=30)
+
+
+def test_a_fault_of_our_own_is_an_outcome_too(database: Database, tmp_path: Path) -> None:
+    def breaks(*_: object) -> Reply:
+        raise ZeroDivisionError("secret detail")
+
+    house = House(database, tmp_path, persona=ScriptedPersona(breaks))
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    (run,) = house.runs()
+    assert (run.status, run.reason) == (Status.FAILED, "internal")
+    assert "secret" not in (run.error or "")
+
+
+def test_a_slot_during_a_run_of_the_same_task_is_skipped(house: House) -> None:
+    house.add(schedule="hourly")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.claim()
+    house.pass_time(hours=1)
+    house.plan()
+    assert house.outcomes() == [("running", None), ("skipped", "overlap")]
+
+
+def test_a_task_that_allows_overlap_starts_beside_itself(house: House) -> None:
+    house.add(schedule="hourly", overlap="allow")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.claim()
+    house.pass_time(hours=1)
+    house.plan()
+    assert len(house.claim()) == 1
+    assert house.outcomes() == [("running", None), ("running", None)]
+
+
+def test_owed_slots_of_one_task_run_one_after_the_other(house: House) -> None:
+    house.add(schedule="hourly", missed="all", missed_window="12h")
+    house.pass_time(hours=4)
+    assert len(house.plan()) == 4
+    house.pass_time(minutes=1)
+    assert len(house.claim()) == 1
+    assert house.claim() == []
+
+
+def test_after_an_outage_the_newest_slot_runs_and_the_older_are_missed(house: House) -> None:
+    house.add(schedule="hourly", missed_window="12h")
+    house.pass_time(hours=3)
+    house.plan()
+    house.settle()
+    assert house.outcomes() == [
+        ("missed", "superseded"),
+        ("missed", "superseded"),
+        ("succeeded", None),
+    ]
+
+
+def test_a_catch_up_begins_one_run_after_the_other(house: House) -> None:
+    for number in range(5):
+        house.add(f"task_{number}")
+    house.pass_time(hours=2)
+    house.plan()
+    began = [len(house.claim())]
+    for _ in range(5):
+        house.pass_time(seconds=1)
+        began.append(len(house.claim()))
+    assert began == [1, 1, 1, 1, 1, 0]
+
+
+def test_slots_on_time_begin_all_at_once(house: House) -> None:
+    for number in range(5):
+        house.add(f"task_{number}")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    assert len(house.claim()) == 5
+
+
+def test_a_run_by_hand_goes_first_and_moves_no_slot(house: House) -> None:
+    for number in range(3):
+        house.add(f"task_{number}")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    before = house.registry.get("task_1").cursor
+    house.add("urgent")
+    house.executions.start("urgent")
+    assert house.claim(places=1)[0].task_id == "urgent"
+    assert house.registry.get("task_1").cursor == before
+    assert house.registry.get("urgent").cursor == MIDNIGHT
+
+
+def test_a_disabled_task_can_be_run_by_hand(house: House) -> None:
+    house.add(enabled=False)
+    house.executions.start("daily_reflection")
+    house.settle()
+    (run,) = house.runs()
+    assert (run.origin, run.status, run.scheduled_for) == (Origin.MANUAL, Status.SUCCEEDED, None)
+
+
+def test_a_second_run_by_hand_is_refused_with_the_id_of_the_first(house: House) -> None:
+    house.add()
+    first = house.executions.start("daily_reflection")
+    with pytest.raises(RunOverlap) as caught:
+        house.executions.start("daily_reflection")
+    assert caught.value.run_id == first.id
+
+
+def test_a_run_by_hand_of_an_unknown_task_is_refused(house: House) -> None:
+    with pytest.raises(TaskNotFound):
+        house.executions.start("nobody")
+    house.add()
+    house.registry.delete("daily_reflection", OWNER)
+    with pytest.raises(TaskNotFound):
+        house.executions.start("daily_reflection")
+
+
+def test_the_same_key_starts_one_run(house: House) -> None:
+    house.add()
+    first = house.executions.start("daily_reflection", key="k", fingerprint="a")
+    house.settle()
+    again = house.executions.start("daily_reflection", key="k", fingerprint="a")
+    assert (again.id, again.status) == (first.id, Status.SUCCEEDED)
+    with pytest.raises(KeyReused):
+        house.executions.start("daily_reflection", key="k", fingerprint="b")
+    house.pass_time(hours=25)
+    assert house.executions.start("daily_reflection", key="k", fingerprint="b").id != first.id
+
+
+def test_a_deleted_task_cancels_what_is_queued_and_lets_what_runs_finish(house: House) -> None:
+    house.add("running")
+    house.add("waiting")
+    house.executions.start("running")
+    (claim,) = house.claim()
+    house.executions.start("waiting")
+    house.registry.delete("running", OWNER)
+    house.registry.delete("waiting", OWNER)
+    outcome = Outcome(status=Status.SUCCEEDED, completed_at=house.clock.now(), response="done")
+    with house.database.write() as connection:
+        assert house.ledger.finish(connection, [(claim, outcome)])
+    found = {run.task_id: (str(run.status), run.reason) for run in house.runs()}
+    assert found == {"running": ("succeeded", None), "waiting": ("cancelled", "task_deleted")}
+
+
+def test_the_persona_is_told_the_slot_and_how_late_it_is(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT + timedelta(hours=2))
+    house.plan()
+    house.settle()
+    occasion = house.persona.requests[0].occasion
+    assert occasion.scheduled_for == MIDNIGHT
+    assert occasion.lateness == timedelta(hours=2)
+    assert occasion.number == 1
+
+
+def test_a_run_uses_the_revision_of_its_slot(house: House) -> None:
+    house.add(prompt="the old words")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.registry.update("daily_reflection", {"prompt": "the new words"}, Author(kind="owner"))
+    house.settle()
+    assert house.persona.requests[0].task.prompt == "the old words"
+
+
+def test_what_cannot_be_filed_now_is_filed_later(house: House, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file where the folder should be")
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+    with pytest.raises(SpaceError):
+        house.pass_time(seconds=20)
+        house.recovery.step()
+    (tmp_path / "results").unlink()
+    house.recovery.step()
+    assert len(list((tmp_path / "results").iterdir())) == 1
+    house.recovery.step()
+    assert len(list((tmp_path / "results").iterdir())) == 1
+
+
+def test_result_names_differ_for_runs_of_one_second(house: House, tmp_path: Path) -> None:
+    house.add()
+    for _ in range(3):
+        house.executions.start("daily_reflection")
+        house.settle()
+    assert len(list((tmp_path / "results").iterdir())) == 3
+
+
+def test_results_of_a_task_are_its_own(house: House) -> None:
+    house.add("plan")
+    house.add("plan_b")
+    for task_id in ("plan_b", "plan", "plan_b"):
+        house.executions.start(task_id)
+        house.settle()
+        house.pass_time(minutes=1)
+    assert [run.task_id for run in house.history.results(limit=10, task_id="plan")] == ["plan"]
+    newest: list[Run] = house.history.results(limit=2)
+    assert [run.task_id for run in newest] == ["plan_b", "plan"]
+
+
+def test_pages_of_runs_follow_each_other_without_gap_or_repeat(house: House) -> None:
+    house.add(schedule="hourly", missed="skip")
+    house.pass_time(hours=25)
+    house.plan()
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = house.history.page(RunFilter(task_id="daily_reflection"), limit=7, cursor=cursor)
+        seen += [run.id for run in page.runs]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen)) == 25
+    assert seen == sorted(seen, reverse=True)

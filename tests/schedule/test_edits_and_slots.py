@@ -1,0 +1,225 @@
+"""Edits, outages and steps of the clock: every slot belongs to one definition and has one row."""
+
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from app.database import Database
+from app.schedule.jobstore import RegistryJobStore
+from app.tasks.changes import ImportedState, Put
+from app.tasks.task import Author
+from tests.house import MIDNIGHT, OWNER, House, definition
+
+FILE = Author(kind="file")
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    return House(database, tmp_path)
+
+
+def audited(house: House, **window: int) -> tuple[int, int, int, int, int]:
+    house.clock.advance(timedelta(seconds=11))
+    audit = house.auditor.audit(since=house.clock.now() - timedelta(**window))
+    names = ("expected", "recorded", "missing", "duplicated", "unexpected")
+    return tuple(audit.total(name) for name in names)  # type: ignore[return-value]
+
+
+def test_a_rename_moves_no_slot(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=1))
+    house.registry.update("daily_reflection", {"name": "Another name"}, OWNER)
+    assert len(house.plan()) == 1
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+    assert audited(house, days=1) == (1, 1, 0, 0, 0)
+
+
+def test_an_edit_of_the_schedule_leaves_the_old_slots_owed(house: House) -> None:
+    house.add(schedule="hourly")
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=1))
+    house.registry.update("daily_reflection", {"schedule": "0 12 * * *"}, OWNER)
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+    house.clock.step_to(MIDNIGHT + timedelta(hours=13))
+    house.plan()
+    assert len(house.runs()) == 2
+    assert audited(house, days=1) == (2, 2, 0, 0, 0)
+
+
+def test_a_disabled_task_expects_nothing_and_goes_on_from_the_day_it_is_enabled(
+    house: House,
+) -> None:
+    house.add(schedule="hourly")
+    house.registry.update("daily_reflection", {"enabled": False}, OWNER)
+    house.pass_time(hours=5)
+    assert house.plan() == []
+    house.registry.update("daily_reflection", {"enabled": True}, OWNER)
+    house.pass_time(hours=2)
+    house.plan()
+    assert len(house.runs()) == 2
+    assert audited(house, days=1) == (2, 2, 0, 0, 0)
+
+
+def test_a_deleted_task_keeps_its_slots_and_a_new_one_of_its_name_begins_afresh(
+    house: House,
+) -> None:
+    house.add(schedule="hourly")
+    house.pass_time(hours=2)
+    house.plan()
+    house.registry.delete("daily_reflection", OWNER)
+    house.pass_time(hours=3)
+    house.add(schedule="hourly")
+    house.pass_time(hours=1)
+    house.plan()
+    assert len(house.runs()) == 3
+    assert audited(house, days=1) == (3, 3, 0, 0, 0)
+
+
+def test_an_imported_overdue_next_run_is_an_owed_slot(house: House) -> None:
+    house.clock.step_to(MIDNIGHT + timedelta(hours=3))
+    state = ImportedState(next_run=MIDNIGHT, last_run=MIDNIGHT - timedelta(days=1), run_count=7)
+    put = Put(task_id="daily_reflection", definition=definition(), imported=state)
+    house.registry.apply([put], FILE)
+    record = house.registry.get("daily_reflection")
+    assert (record.run_count, house.registry.next_run(record)) == (7, MIDNIGHT)
+    house.plan()
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+    assert house.registry.get("daily_reflection").run_count == 8
+    assert audited(house, days=2) == (1, 1, 0, 0, 0)
+
+
+def test_an_imported_next_run_off_the_hour_owes_the_slot_before_it(house: House) -> None:
+    at = MIDNIGHT + timedelta(minutes=22, seconds=57)
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=40))
+    put = Put(
+        task_id="daily_reflection",
+        definition=definition(schedule="hourly"),
+        imported=ImportedState(next_run=at),
+    )
+    house.registry.apply([put], FILE)
+    house.plan()
+    (run,) = house.runs()
+    assert run.scheduled_for == MIDNIGHT
+
+
+def test_an_imported_next_run_to_come_owes_nothing(house: House) -> None:
+    put = Put(
+        task_id="daily_reflection",
+        definition=definition(),
+        imported=ImportedState(next_run=MIDNIGHT),
+    )
+    house.registry.apply([put], FILE)
+    assert house.plan() == []
+
+
+def test_a_long_outage_is_one_summary_and_the_audit_counts_it(house: House) -> None:
+    house.add(schedule="* * * * *")
+    house.pass_time(days=30)
+    house.plan()
+    assert audited(house, days=40)[2:] == (0, 0, 0)
+    assert audited(house, days=7)[2:] == (0, 0, 0)
+    summary = house.history.slots("daily_reflection", MIDNIGHT - timedelta(days=1), MIDNIGHT)
+    assert summary[0].count == 30 * 24 * 60 - 1000
+
+
+def test_the_clock_stepped_back_repeats_nothing(house: House) -> None:
+    house.add(schedule="hourly")
+    house.clock.step_to(MIDNIGHT + timedelta(hours=2))
+    house.plan()
+    house.settle()
+    rows = len(house.runs())
+    house.clock.step_to(MIDNIGHT)
+    assert house.plan() == []
+    house.registry.update("daily_reflection", {"schedule": "every 30m"}, OWNER)
+    house.clock.step_to(MIDNIGHT + timedelta(hours=2, minutes=31))
+    house.plan()
+    assert len(house.runs()) == rows + 1
+    assert audited(house, days=1)[2:] == (0, 0, 0)
+
+
+def test_a_one_off_fires_once_and_stays_readable(house: House) -> None:
+    house.add(schedule="in 30m")
+    house.pass_time(minutes=31)
+    house.plan()
+    house.settle()
+    record = house.registry.get("daily_reflection")
+    assert record.task.schedule.startswith("at 2026-11-23T23:30")
+    assert house.registry.next_run(record) is None
+    house.registry.update("daily_reflection", {"name": "Still here"}, OWNER)
+    assert audited(house, days=1) == (1, 1, 0, 0, 0)
+
+
+def test_another_default_zone_is_a_revision_of_every_task_that_names_none(
+    database: Database, tmp_path: Path
+) -> None:
+    before = House(database, tmp_path)
+    before.add("bare")
+    before.add("zoned", timezone="Asia/Tokyo")
+    house = House(database, tmp_path, clock=before.clock, default_timezone="Europe/Berlin")
+    house.registry.adopt_default_timezone("Europe/Berlin")
+    assert house.registry.get("bare").task.timezone == "Europe/Berlin"
+    assert house.registry.get("zoned").revision == 1
+    house.pass_time(days=1)
+    house.plan()
+    assert audited(house, days=3)[2:] == (0, 0, 0)
+    house.registry.adopt_default_timezone("Europe/Berlin")
+    assert house.registry.get("bare").revision == 2
+
+
+def test_the_audit_sees_a_slot_that_is_missing(house: House) -> None:
+    house.add(schedule="hourly")
+    house.pass_time(hours=3)
+    assert audited(house, days=1) == (3, 0, 3, 0, 0)
+
+
+def test_the_audit_sees_a_slot_that_nobody_expected(house: House) -> None:
+    house.add(schedule="hourly")
+    house.pass_time(hours=2)
+    house.plan()
+    with house.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE task_revisions SET definition = replace(definition, 'hourly', 'daily')"
+        )
+    assert audited(house, days=1) == (1, 2, 0, 0, 1)
+
+
+def opened(house: House) -> RegistryJobStore:
+    store = RegistryJobStore(house.registry, house.clock)
+    store.start(BackgroundScheduler(timezone=UTC), "default")
+    return store
+
+
+def test_the_clock_of_a_process_rings_for_due_tasks_only(house: House) -> None:
+    house.add("now", schedule="hourly")
+    house.add("later", schedule="0 12 * * *")
+    house.add("never", schedule="manual")
+    store = opened(house)
+    assert store.get_due_jobs(house.clock.now()) == []
+    assert store.get_next_run_time() == house.clock.now() + timedelta(seconds=1)
+    house.clock.step_to(MIDNIGHT)
+    (job,) = store.get_due_jobs(house.clock.now())
+    assert (job.id, job.next_run_time) == ("now", MIDNIGHT)
+    assert store.get_due_jobs(house.clock.now()) == []
+
+
+def test_a_ringing_clock_does_not_walk_through_the_slots_that_passed(house: House) -> None:
+    house.add("now", schedule="every 1s")
+    store = opened(house)
+    house.pass_time(days=30)
+    (job,) = store.get_due_jobs(house.clock.now())
+    assert len(job._get_run_times(house.clock.now())) == 1
+
+
+def test_a_task_deleted_while_its_job_is_in_the_air_rings_no_more(house: House) -> None:
+    house.add(schedule="hourly")
+    store = opened(house)
+    house.clock.step_to(MIDNIGHT)
+    (job,) = store.get_due_jobs(house.clock.now())
+    house.registry.delete("daily_reflection", OWNER)
+    store.refresh()
+    store.update_job(job)
+    assert store.lookup_job("daily_reflection") is None
