@@ -55,7 +55,7 @@ format: $(DEV) ## put the code into shape
 	@$(BIN)/ruff format .
 
 bench: $(DEV) ## measure speed against peers in the same run; prints a table
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m tests.bench
 
 torture: $(DEV) ## the long abuse: a thousand kills on each database
 	@$(BIN)/python -m pytest -q -m torture tests/torture

@@ -16,7 +16,7 @@ from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
-from app.persona.client import Persona, PreviousRun
+from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
@@ -90,11 +90,15 @@ class Services:
             self.desk.sync()
         self.results.sweep(self.clock.now() - timedelta(minutes=1))
 
-    def start(self) -> None:
-        """Begin to tick, run and watch; once, in a process that will not fork any more."""
+    def start(self, *, ticking: bool = True) -> None:
+        """Begin to tick, run and watch; once, in a process that will not fork any more.
+
+        Without `ticking` it only works off what is queued.
+        """
         self.engine.start()
-        self.clockwork.start()
-        self.watcher.start()
+        self.clockwork.start(ticking=ticking)
+        if ticking:
+            self.watcher.start()
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""
@@ -120,23 +124,21 @@ def default_tasks() -> list[Put]:
 class _Book:
     """What a run needs to know, asked of those who know it."""
 
-    def __init__(self, registry: Registry, history: History, desk: Desk) -> None:
+    def __init__(self, registry: Registry, desk: Desk, clock: Clock) -> None:
         self._registry = registry
-        self._history = history
         self._desk = desk
+        self._clock = clock
+        self._refused: Sequence[str] = ()
+        self._refused_until = 0.0
 
     def task_at(self, task_id: str, revision: int) -> Task:
         return self._registry.task_at(task_id, revision)
 
-    def previous(self, task_id: str, before: str) -> PreviousRun | None:
-        return self._history.previous(task_id, before)
-
-    def number(self, task_id: str) -> int:
-        record = self._registry.snapshot().records.get(task_id)
-        return record.run_count + 1 if record is not None else 1
-
     def refused(self) -> Sequence[str]:
-        return self._desk.refused()
+        if self._clock.monotonic() >= self._refused_until:
+            self._refused = self._desk.refused()
+            self._refused_until = self._clock.monotonic() + 1.0
+        return self._refused
 
 
 class _Upkeep:
@@ -170,9 +172,7 @@ def build(
     desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
     persona = persona or _persona(settings, history, clock)
     results = ResultFolder(settings.persona_space / "tasks" / "results")
-    runner = Runner(
-        persona, _Book(registry, history, desk), clock, longest=settings.persona_timeout
-    )
+    runner = Runner(persona, _Book(registry, desk, clock), clock, longest=settings.persona_timeout)
     processes = Processes(database, clock, ids, this_place())
     engine = Engine(
         database,
@@ -197,6 +197,7 @@ def build(
     retention = Retention(database, results, keys, clock, limits)
     clockwork = Clockwork(
         RegistryJobStore(registry, clock),
+        planner,
         planning,
         processes,
         recovery,

@@ -11,7 +11,6 @@ from typing import Any
 from app.core.clock import FakeClock
 from app.core.ids import RandomIds
 from app.database import Database
-from app.persona.client import PreviousRun
 from app.persona.fakes import ScriptedPersona
 from app.runs.engine import Engine
 from app.runs.executions import Executions
@@ -111,12 +110,6 @@ class House:
 
     def task_at(self, task_id: str, revision: int) -> Task:
         return self.registry.task_at(task_id, revision)
-
-    def previous(self, task_id: str, before: str) -> PreviousRun | None:
-        return self.history.previous(task_id, before)
-
-    def number(self, task_id: str) -> int:
-        return self.registry.get(task_id).run_count + 1
 
     def refused(self) -> list[str]:
         return []

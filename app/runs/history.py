@@ -10,7 +10,7 @@ from sqlalchemy import Row, Select, func, literal_column, select
 from app.core.errors import RunNotFound
 from app.core.ids import first_id
 from app.database import Database
-from app.persona.client import PastRun, PreviousRun
+from app.persona.client import PastRun
 from app.runs.run import WORKED, Origin, Run, Status
 from app.runs.tables import attempts, runs
 
@@ -94,29 +94,10 @@ class History:
         )
         return [_past(run) for run in self._runs(query)]
 
-    def previous(self, task_id: str, before: str) -> PreviousRun | None:
-        """Return how the run of the task before this one ended."""
-        query = (
-            select(runs.c.status, runs.c.reason, runs.c.completed_at)
-            .where(
-                runs.c.task_id == task_id,
-                runs.c.completed_at.is_not(None),
-                runs.c.status.in_(_WORKED),
-                runs.c.id != before,
-            )
-            .order_by(runs.c.completed_at.desc(), runs.c.id.desc())
-            .limit(1)
-        )
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        return PreviousRun(status=row.status, reason=row.reason, completed_at=row.completed_at)
-
     def slots(self, task_id: str, since: datetime, until: datetime) -> list[SlotRow]:
         """Return what is recorded of the slots in (since, until], summary rows included."""
         query = (
-            select(runs.c.scheduled_for, runs.c.covers_from, runs.c.count)
+            select(runs.c.scheduled_for, runs.c.covers_from, runs.c.slots)
             .where(
                 runs.c.task_id == task_id,
                 runs.c.scheduled_for > since,
@@ -126,7 +107,7 @@ class History:
         )
         with self._database.read() as connection:
             return [
-                SlotRow(scheduled_for=r.scheduled_for, covers_from=r.covers_from, count=r.count)
+                SlotRow(scheduled_for=r.scheduled_for, covers_from=r.covers_from, count=r.slots)
                 for r in connection.execute(query)
             ]
 
@@ -163,7 +144,7 @@ def run_of(row: Row[Any]) -> Run:
         error=row.error,
         attempt=row.attempt,
         metadata=row.metadata or {},
-        count=row.count,
+        count=row.slots,
         covers_from=row.covers_from,
     )
 

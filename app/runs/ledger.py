@@ -15,6 +15,7 @@ from sqlalchemy import (
     Row,
     and_,
     bindparam,
+    delete,
     func,
     insert,
     literal_column,
@@ -24,9 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.database import Database
+from app.persona.client import PreviousRun
 from app.runs.run import WORKED, Origin, Outcome, Status
 from app.runs.tables import attempts, runs
 from app.tasks import rows as task_rows
+from app.tasks.task import LastRun
 
 _BATCH = 500
 _CLAIM_TURN = "claim"
@@ -66,7 +69,7 @@ class Entry:
             "reason": self.reason,
             "scheduled_for": self.scheduled_for,
             "covers_from": self.covers_from,
-            "count": self.count,
+            "slots": self.count,
             "recorded_at": self.recorded_at,
             "rank": 0 if self.origin is Origin.MANUAL else 1,
             "due_at": self.due_at,
@@ -78,7 +81,10 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One attempt of a run, held by one owner: what a result must show to be accepted."""
+    """One attempt of a run, held by one owner: what a result must show to be accepted.
+
+    `number` counts the runs of the task, this one included; `previous` is how the last one ended.
+    """
 
     run_id: str
     attempt: int
@@ -89,6 +95,8 @@ class Claim:
     origin: Origin
     scheduled_for: datetime | None
     started_at: datetime
+    number: int
+    previous: PreviousRun | None
 
 
 class Ledger:
@@ -97,11 +105,27 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, connection: Connection, entries: Sequence[Entry]) -> None:
-        """Write entries down; one whose slot has a row already leaves that row alone."""
-        if entries:
-            statement = self._database.insert_ignoring(runs)
-            connection.execute(statement, [entry.values() for entry in entries])
+    def record(self, connection: Connection, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Write entries down and return them; a slot that has a row keeps that one instead."""
+        if not entries:
+            return entries
+        statement = self._database.insert_ignoring(runs)
+        result = connection.execute(statement, [entry.values() for entry in entries])
+        if result.rowcount == len(entries):
+            return entries
+        query = select(runs.c.id).where(runs.c.recorded_at == entries[0].recorded_at)
+        written = set(connection.execute(query).scalars())
+        return [entry for entry in entries if entry.id in written]
+
+    def forget_ahead(self, connection: Connection, task_id: str, now: datetime) -> None:
+        """Remove the rows of slots to come that did not run: a clock that was ahead made them."""
+        connection.execute(
+            delete(runs).where(
+                runs.c.task_id == task_id,
+                runs.c.scheduled_for > now,
+                runs.c.status.in_([str(Status.MISSED), str(Status.SKIPPED), str(Status.QUEUED)]),
+            )
+        )
 
     def open_runs(self, connection: Connection, task_ids: Iterable[str]) -> dict[str, str]:
         """Return task id -> id of a run of it that is not finished."""
@@ -152,7 +176,8 @@ class Ledger:
             )
         )
         connection.execute(statement, [{"run_id": row.id} for row in chosen])
-        return [_claim_of(row, owner, now) for row in chosen]
+        states = task_rows.run_states(connection, [row.task_id for row in chosen])
+        return [_claim_of(row, states.get(row.task_id), owner, now) for row in chosen]
 
     def finish(
         self, connection: Connection, finished: Sequence[tuple[Claim, Outcome]]
@@ -178,7 +203,8 @@ class Ledger:
             ]
             connection.execute(_WRITE_OUTCOME, rows)
             task_rows.note_runs(
-                connection, [(claim.task_id, claim.started_at) for claim, _ in accepted]
+                connection,
+                [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
             )
         return accepted
 
@@ -211,7 +237,7 @@ class Ledger:
                 error="the process that worked on it ended before the run was finished",
             )
             values = _outcome_values(outcome)
-            task_rows.note_runs(connection, [(held.task_id, held.started_at)])
+            task_rows.note_runs(connection, [_last_run(held.task_id, held.started_at, outcome)])
         connection.execute(update(runs).where(runs.c.id == held.id).values(values))
         return Status(values["status"])
 
@@ -270,7 +296,14 @@ def _one_per_exclusive_task(queued: Iterable[Row[Any]]) -> list[Row[Any]]:
     return chosen
 
 
-def _claim_of(row: Row[Any], owner: str, now: datetime) -> Claim:
+def _claim_of(row: Row[Any], state: Row[Any] | None, owner: str, now: datetime) -> Claim:
+    previous = None
+    if state is not None and state.last_completed_at is not None:
+        previous = PreviousRun(
+            status=state.last_status,
+            reason=state.last_reason,
+            completed_at=state.last_completed_at,
+        )
     return Claim(
         run_id=row.id,
         attempt=row.attempt + 1,
@@ -281,6 +314,8 @@ def _claim_of(row: Row[Any], owner: str, now: datetime) -> Claim:
         origin=Origin(row.origin),
         scheduled_for=row.scheduled_for,
         started_at=now,
+        number=(state.run_count if state is not None else 0) + 1,
+        previous=previous,
     )
 
 
@@ -293,6 +328,16 @@ def _holders(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, tup
         for row in connection.execute(query.order_by(runs.c.id).with_for_update()):
             found[row.id] = (row.attempt, row.owner)
     return found
+
+
+def _last_run(task_id: str, started_at: datetime, outcome: Outcome) -> LastRun:
+    return LastRun(
+        task_id=task_id,
+        status=str(outcome.status),
+        reason=outcome.reason,
+        started_at=started_at,
+        completed_at=outcome.completed_at,
+    )
 
 
 _OUTCOME_COLUMNS = (

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Row, Select, func, literal_column, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from app.core.clock import Clock
 from app.core.instants import write_instant
@@ -21,7 +22,7 @@ from app.runs.tables import runs
 
 log = structlog.get_logger(__name__)
 
-_FILED = literal_column("runs.filed = 1")
+_FILED: ColumnElement[bool] = literal_column("runs.filed = 1")
 _BATCH = 200
 
 

@@ -16,7 +16,7 @@ from app.core.errors import (
     PersonaTimeout,
     SpaceError,
 )
-from app.persona.client import Deadline, Occasion, Persona, PreviousRun, Reply, Request
+from app.persona.client import Deadline, Occasion, Persona, Reply, Request
 from app.persona.prompt import render_prompt
 from app.runs.ledger import Claim
 from app.runs.run import Outcome, Status
@@ -28,16 +28,10 @@ MOST_RESPONSE = 1024 * 1024
 
 
 class Book(Protocol):
-    """What a run needs to know of its task and of the runs before it."""
+    """What a run needs to know of its task."""
 
     def task_at(self, task_id: str, revision: int) -> Task:
         """Return the task as the revision of the run defined it."""
-
-    def previous(self, task_id: str, before: str) -> PreviousRun | None:
-        """Return how the run before this one ended."""
-
-    def number(self, task_id: str) -> int:
-        """Return the how-many-th run of its task this one is."""
 
     def refused(self) -> Sequence[str]:
         """Return what is wrong with tasks.json, for the persona to mend."""
@@ -88,11 +82,11 @@ class Runner:
             run_id=claim.run_id,
             attempt=claim.attempt,
             origin=str(claim.origin),
-            number=self._book.number(claim.task_id),
+            number=claim.number,
             now=claim.started_at,
             scheduled_for=slot,
             lateness=max(claim.started_at - slot, timedelta(0)) if slot else timedelta(0),
-            previous=self._book.previous(claim.task_id, claim.run_id),
+            previous=claim.previous,
         )
 
     def _judge(self, task: Task, reply: Reply) -> Outcome:

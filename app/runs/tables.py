@@ -29,7 +29,7 @@ runs = Table(
     Column("reason", String(40), nullable=True),
     Column("scheduled_for", Instant, nullable=True),
     Column("covers_from", Instant, nullable=True),
-    Column("count", Integer, nullable=False, server_default=text("1")),
+    Column("slots", Integer, nullable=False, server_default=text("1")),
     Column("revision", Integer, nullable=False),
     Column("recorded_at", Instant, nullable=False),
     Column("rank", Integer, nullable=False),

@@ -83,6 +83,9 @@ class Registry:
             held,
             cursor=row.cursor,
             last_run=row.last_run,
+            last_status=row.last_status,
+            last_reason=row.last_reason,
+            last_completed_at=row.last_completed_at,
             run_count=row.run_count,
             changed=row.changed,
         )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
 from app.tasks.schema import read_task
 from app.tasks.tables import registry_clock, task_revisions, tasks
-from app.tasks.task import Author, Revision, TaskRecord
+from app.tasks.task import Author, LastRun, Revision, TaskRecord
 
 _MOST_IN_ONE_QUERY = 500
 
@@ -38,6 +38,9 @@ def record_of(row: Row[Any]) -> TaskRecord:
         position=row.position,
         cursor=row.cursor,
         last_run=row.last_run,
+        last_status=row.last_status,
+        last_reason=row.last_reason,
+        last_completed_at=row.last_completed_at,
         run_count=row.run_count,
         changed=row.changed,
         created_at=row.created_at,
@@ -81,29 +84,76 @@ def advance(connection: Connection, cursors: Mapping[str, datetime]) -> None:
     )
 
 
-def note_runs(connection: Connection, ended: Sequence[tuple[str, datetime]]) -> None:
-    """Count runs that worked: (task id, when it began); the caller holds the rows of the tasks."""
+def rewind(connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
+    """Let the slots of tasks begin at `now` again, where a clock that was ahead moved them on."""
+    if not task_ids:
+        return
+    connection.execute(
+        update(tasks)
+        .where(tasks.c.id.in_(task_ids))
+        .values(cursor=now, changed=raise_version(connection))
+    )
+    connection.execute(
+        update(task_revisions)
+        .where(task_revisions.c.task_id.in_(task_ids), task_revisions.c.effective_from > now)
+        .values(effective_from=now)
+    )
+
+
+def note_runs(connection: Connection, ended: Sequence[LastRun]) -> None:
+    """Count runs that worked, and note how the newest of each task ended.
+
+    The caller holds the rows of the tasks.
+    """
     if not ended:
         return
-    counts = Counter(task_id for task_id, _ in ended)
-    latest = {task_id: began for task_id, began in sorted(ended, key=lambda pair: pair[1])}
-    statement = (
-        update(tasks)
-        .where(tasks.c.id == bindparam("row_id"))
-        .values(
-            run_count=tasks.c.run_count + bindparam("more"),
-            last_run=bindparam("began"),
-            changed=bindparam("version"),
-        )
-    )
+    counts = Counter(run.task_id for run in ended)
+    newest = {run.task_id: run for run in sorted(ended, key=lambda run: run.started_at)}
     version = raise_version(connection)
     connection.execute(
-        statement,
+        _NOTE_RUN,
         [
-            {"row_id": task_id, "more": counts[task_id], "began": began, "version": version}
-            for task_id, began in latest.items()
+            {
+                "row_id": run.task_id,
+                "more": counts[run.task_id],
+                "began": run.started_at,
+                "ended": run.completed_at,
+                "status": run.status,
+                "reason": run.reason,
+                "version": version,
+            }
+            for run in newest.values()
         ],
     )
+
+
+_NOTE_RUN = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("row_id"))
+    .values(
+        run_count=tasks.c.run_count + bindparam("more"),
+        last_run=bindparam("began"),
+        last_completed_at=bindparam("ended"),
+        last_status=bindparam("status"),
+        last_reason=bindparam("reason"),
+        changed=bindparam("version"),
+    )
+)
+
+
+def run_states(connection: Connection, task_ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """Return the run state of tasks by id, deleted ones too."""
+    query = select(
+        tasks.c.id,
+        tasks.c.run_count,
+        tasks.c.last_status,
+        tasks.c.last_reason,
+        tasks.c.last_completed_at,
+    )
+    found: dict[str, Row[Any]] = {}
+    for some in _batches(sorted(set(task_ids))):
+        found.update({row.id: row for row in connection.execute(query.where(tasks.c.id.in_(some)))})
+    return found
 
 
 def next_position(connection: Connection) -> int:

@@ -78,6 +78,17 @@ class Author:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastRun:
+    """How the newest run of a task ended, and when it began and ended."""
+
+    task_id: str
+    status: str
+    reason: str | None
+    started_at: datetime
+    completed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskRecord:
     """A task of the registry with its definition as its author wrote it, and its run state.
 
@@ -92,6 +103,9 @@ class TaskRecord:
     position: int
     cursor: datetime
     last_run: datetime | None
+    last_status: str | None
+    last_reason: str | None
+    last_completed_at: datetime | None
     run_count: int
     changed: int
     created_at: datetime

@@ -325,7 +325,14 @@ def test_the_persona_is_told_the_slot_and_how_late_it_is(house: House) -> None:
     occasion = house.persona.requests[0].occasion
     assert occasion.scheduled_for == MIDNIGHT
     assert occasion.lateness == timedelta(hours=2)
-    assert occasion.number == 1
+    assert (occasion.number, occasion.previous) == (1, None)
+    house.pass_time(days=1)
+    house.plan()
+    house.settle()
+    occasion = house.persona.requests[1].occasion
+    assert occasion.number == 2
+    assert occasion.previous is not None
+    assert occasion.previous.status == "succeeded"
 
 
 def test_a_run_uses_the_revision_of_its_slot(house: House) -> None:

@@ -141,6 +141,27 @@ def test_the_clock_stepped_back_repeats_nothing(house: House) -> None:
     assert audited(house, days=1)[2:] == (0, 0, 0)
 
 
+def test_a_clock_that_was_years_ahead_does_not_silence_a_task(house: House) -> None:
+    house.add(schedule="hourly")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.settle()
+    house.clock.step_to(MIDNIGHT + timedelta(days=3650))
+    house.plan()
+    house.settle()
+    house.registry.update("daily_reflection", {"schedule": "every 30m"}, OWNER)
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=1))
+    assert house.plan() == []
+    assert house.planner.mend_clock_ahead() == ["daily_reflection"]
+    assert house.planner.mend_clock_ahead() == []
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=30))
+    house.plan()
+    house.settle()
+    slots = [run.scheduled_for for run in house.runs()]
+    assert slots[:2] == [MIDNIGHT, MIDNIGHT + timedelta(minutes=30)]
+    assert audited(house, hours=1)[2:] == (0, 0, 0)
+
+
 def test_a_one_off_fires_once_and_stays_readable(house: House) -> None:
     house.add(schedule="in 30m")
     house.pass_time(minutes=31)

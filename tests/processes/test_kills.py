@@ -1,0 +1,27 @@
+"""Whatever is killed: every expected slot has exactly one row."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes.abuse import abuse, check
+from tests.processes.service import Service
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(420)]
+
+
+@pytest.fixture
+def service(
+    tmp_path: Path, database_url: str, request: pytest.FixtureRequest
+) -> Iterator[Service]:
+    service = Service(tmp_path, database_url, preload=request.param, MIN_INTERVAL="1s")
+    yield service
+    service.kill_everything()
+
+
+@pytest.mark.parametrize("service", [False, True], ids=["plain", "preload"], indirect=True)
+def test_60_random_kills_lose_no_slot_and_double_none(service: Service) -> None:
+    check(service, abuse(service, kills=60, seed=20261124))
+
+
