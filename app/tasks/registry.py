@@ -34,7 +34,7 @@ from app.tasks.timetable import Slots, Timetable
 log = structlog.get_logger(__name__)
 
 Also = Callable[[Connection], None]
-_Decide = Callable[[Mapping[str, TaskRecord]], Sequence[Change]]
+Decide = Callable[[Mapping[str, TaskRecord]], Sequence[Change]]
 
 
 class Registry:
@@ -180,7 +180,7 @@ class Registry:
                 raise TaskExists(task_id)
             return [Put(task_id=task_id, definition=definition)]
 
-        return self._write([task_id], decide, author, also).records[task_id]
+        return self.change([task_id], decide, author, also).records[task_id]
 
     def update(
         self,
@@ -205,7 +205,7 @@ class Registry:
             self.check(definition, previous=record)
             return [Put(task_id=task_id, definition=definition)]
 
-        return self._write([task_id], decide, author).records[task_id]
+        return self.change([task_id], decide, author).records[task_id]
 
     def delete(self, task_id: str, author: Author, *, if_revision: int | None = None) -> None:
         """Delete a task and leave a tombstone; its runs and revisions stay readable."""
@@ -214,7 +214,7 @@ class Registry:
             _found(current, task_id, if_revision)
             return [Remove(task_id=task_id)]
 
-        self._write([task_id], decide, author)
+        self.change([task_id], decide, author)
 
     def restore(self, task_id: str, author: Author, *, revision: int | None = None) -> TaskRecord:
         """Put a revision in force again, by default the newest that is not in force.
@@ -227,7 +227,7 @@ class Registry:
             self.check(chosen, previous=current.get(task_id))
             return [Put(task_id=task_id, definition=chosen)]
 
-        return self._write([task_id], decide, author, action="restored").records[task_id]
+        return self.change([task_id], decide, author, action="restored").records[task_id]
 
     def apply(
         self, changes: Sequence[Change], author: Author, *, also: Also | None = None
@@ -236,7 +236,7 @@ class Registry:
 
         `also` writes in the same transaction. Removing what is gone changes nothing.
         """
-        return self._write([change.task_id for change in changes], lambda _: changes, author, also)
+        return self.change([change.task_id for change in changes], lambda _: changes, author, also)
 
     def adopt_default_timezone(self, timezone: str) -> None:
         """Make `timezone` the zone of tasks that name none; a change of it is a revision."""
@@ -254,15 +254,20 @@ class Registry:
 
         self.apply(bare, Author(kind="service", name="DEFAULT_TIMEZONE"), also=also)
 
-    def _write(
+    def change(
         self,
         task_ids: Sequence[str],
-        decide: _Decide,
+        decide: Decide,
         author: Author,
         also: Also | None = None,
         *,
         action: str | None = None,
     ) -> Snapshot:
+        """Change tasks in one transaction: `decide` sees them as they stand, locked.
+
+        It gets those of the ids that are in force and returns the changes to make, checked. `also`
+        writes in the same transaction, whether there are changes or not.
+        """
         with self._database.write() as connection:
             held = rows.lock_rows(connection, task_ids)
             current = {row.id: rows.record_of(row) for row in held if row.deleted_at is None}
@@ -272,13 +277,11 @@ class Registry:
             if also is not None:
                 also(connection)
         for change in changes:
-            log.info(
-                "task.changed",
-                task_id=change.task_id,
-                by=str(author),
-                what=type(change).__name__.lower(),
-            )
+            what = type(change).__name__.lower()
+            log.info("task.changed", task_id=change.task_id, by=str(author), what=what)
         return self.snapshot()
+
+    _write = change
 
 
 def _found(current: Mapping[str, TaskRecord], task_id: str, if_revision: int | None) -> TaskRecord:
