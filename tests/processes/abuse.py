@@ -2,12 +2,13 @@
 
 import json
 import random
-import re
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.processes.persona import SlowPersona
 from tests.processes.service import Service, eventually
 
 MASTER_SHARE = 0.12
@@ -32,7 +33,7 @@ def write_tasks(space: Path, count: int = 3) -> list[str]:
         {
             "id": f"task_{number}",
             "name": f"Task {number}",
-            "prompt": f"Say how it goes and write it to scratch/task_{number}.md",
+            "prompt": "Say how it goes.",
             **FIRING,
         }
         for number in range(count)
@@ -80,8 +81,7 @@ def stop_firing(service: Service) -> None:
     """Disable all tasks, and wait until even the youngest slot can be judged."""
     eventually(service.answers, within=40, what="the service answers")
     for task in service.get("/api/tasks")["tasks"]:
-        status, body = service.request("PATCH", f"/api/tasks/{task['id']}", {"enabled": False})
-        assert status == 200, body
+        service.insist("PATCH", f"/api/tasks/{task['id']}", {"enabled": False})
     time.sleep(11)
 
 
@@ -106,8 +106,8 @@ def all_runs(service: Service) -> list[dict[str, Any]]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def check(service: Service, tally: Tally) -> None:
-    """Fail where a slot is missing or doubled, or records and files disagree."""
+def check(service: Service, tally: Tally, persona: SlowPersona) -> None:
+    """Fail where a slot is missing or doubled, or rows, files and the persona disagree."""
     figures = {name: tally.audit[name] for name in ("missing", "duplicated", "unexpected")}
     assert figures == {"missing": 0, "duplicated": 0, "unexpected": 0}, tally
     assert tally.audit["recorded"] == tally.audit["expected"] > 10, tally
@@ -126,8 +126,10 @@ def check(service: Service, tally: Tally) -> None:
     by_id = {run["id"]: run for run in runs}
     for run_id, document in filed().items():
         assert document["status"] == by_id[run_id]["status"]
-    for entries in (service.space / "scratch").glob("task_*.md"):
-        written = re.findall(r"[0-9a-hjkmnp-tv-z]{26}", entries.read_text())
-        succeeded = {i for i in written if by_id.get(i, {}).get("status") == "succeeded"}
-        assert succeeded, "entries carry the id of their run"
+    asked = Counter(headers["Idempotency-Key"] for headers in persona.asked)
+    for run in runs:
+        if run["started_at"] is not None:
+            assert asked[run["id"]] <= run["attempt"], "asked at most once an attempt"
+        if run["status"] == "succeeded":
+            assert asked[run["id"]] >= 1, "no answer without a question"
     json.loads((service.space / "tasks" / "tasks.json").read_text())

@@ -1,6 +1,7 @@
 """The service as shipped: gunicorn and its workers, to be started, stopped and killed."""
 
 import contextlib
+import http.client
 import json
 import os
 import random
@@ -139,11 +140,18 @@ class Service:
 
     def get(self, path: str) -> Any:
         """Return the JSON of a path; ask again while workers are being killed."""
+        return self.insist("GET", path)
+
+    def insist(self, method: str, path: str, body: Any = None) -> Any:
+        """Send a request that may be sent again, until it succeeds; return the JSON."""
+        said: Any = None
         for _ in range(100):
-            with contextlib.suppress(OSError, ValueError):
-                return self.request("GET", path)[1]
+            with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+                status, said = self.request(method, path, body)
+                if status == 200:
+                    return said
             time.sleep(0.1)
-        raise AssertionError(f"{path} is not answered\n{self.tail()}")
+        raise AssertionError(f"{method} {path} does not succeed: {said}\n{self.tail()}")
 
     def answers(self) -> bool:
         """Say whether it serves."""

@@ -1,0 +1,80 @@
+"""What a user may meet is described: settings, outcomes, reasons, commands, routes, decisions."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.cli import persona
+from app.config import SettingsSchema
+from app.runs.run import OUTCOMES, REASONS
+from app.tasks.schema import KNOWN_FIELDS, READ_OUT, RESERVED_IDS
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(SettingsSchema().fields))
+def test_every_setting_is_described_with_its_default(name: str) -> None:
+    field = SettingsSchema().fields[name]
+    default = field.metadata.get("default", field.load_default)
+    (line,) = [
+        line
+        for line in page("reference/settings.md").splitlines()
+        if f"`{name}`" in line and line.startswith("|")
+    ]
+    assert str(field.metadata["help"]) in line
+    assert str(default) in line
+
+
+@pytest.mark.parametrize("outcome", sorted(OUTCOMES))
+def test_every_outcome_is_described(outcome: str) -> None:
+    assert f"| `{outcome}` |" in page("reference/outcomes.md")
+
+
+@pytest.mark.parametrize("reason", sorted(REASONS))
+def test_every_reason_is_described_in_the_same_words(reason: str) -> None:
+    (line,) = [
+        line
+        for line in page("reference/outcomes.md").splitlines()
+        if line.startswith(f"| `{reason}` | ") and line.split("|")[2].strip() in OUTCOMES
+    ]
+    assert REASONS[reason].split(";")[0].split(":")[0][:40] in line
+
+
+@pytest.mark.parametrize("command", sorted(persona.commands))
+def test_every_command_is_described(command: str) -> None:
+    assert re.search(rf"`{re.escape(command)}[ `]", page("reference/cli.md"))
+
+
+@pytest.mark.parametrize("field", sorted(KNOWN_FIELDS | READ_OUT | RESERVED_IDS))
+def test_every_field_of_a_task_and_every_reserved_word_is_described(field: str) -> None:
+    assert f"`{field}`" in page("reference/tasks-json.md")
+
+
+def test_every_decision_is_listed_and_every_link_leads_somewhere() -> None:
+    listed = page("adr/README.md")
+    for decision in (DOCS / "adr").glob("0*.md"):
+        assert decision.name in listed
+    for document in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    head = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:12]
+    assert any(line.strip().startswith("make run") for line in head)
+    assert any(line.strip().startswith("make test") for line in head)
+
+
+def test_the_reasons_that_the_code_gives_are_the_ones_described() -> None:
+    given = set()
+    for module in (ROOT / "app").rglob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        given |= set(re.findall(r"\breason(?:: str)? ?= ?\"([a-z_]+)\"", text))
+    assert given <= set(REASONS), given - set(REASONS)
