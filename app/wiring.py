@@ -231,7 +231,7 @@ def build(
 def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
     if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
         return ServicePersona(settings.persona_url, clock)
-    return EmbeddedPersona(Space(settings.persona_space), history, clock)
+    return EmbeddedPersona(Space(settings.persona_space), history)
 
 
 def next_firing(services: Services) -> tuple[str, datetime] | None:

@@ -292,3 +292,23 @@ class EmptyAnswer(PersonaError):
     """The persona answered nothing."""
 
     reason = "empty_answer"
+
+
+class NoSuchFile(SpaceError):
+    """The persona's space has no such file."""
+
+    problem = "no-such-file"
+    title = "No such file"
+    status = 404
+
+
+class DeskBusy(PersonaTasksError):
+    """tasks.json is being worked on elsewhere; try again in a moment."""
+
+    problem = "desk-busy"
+    title = "tasks.json is busy"
+    status = 503
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "2"}

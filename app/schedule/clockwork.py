@@ -17,7 +17,7 @@ from app.core.errors import PersonaTasksError
 from app.runs.processes import HEARTBEAT_EVERY, Liveness, Processes
 from app.runs.recovery import Recovery
 from app.schedule.jobstore import LedgerExecutor, RegistryJobStore
-from app.schedule.planner import PlanningThread
+from app.schedule.planner import Planner, PlanningThread
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,7 @@ class Clockwork:
     def __init__(
         self,
         store: RegistryJobStore,
+        planner: Planner,
         planning: PlanningThread,
         processes: Processes,
         recovery: Recovery,
@@ -48,6 +49,7 @@ class Clockwork:
         upkeep: Callable[[], None],
     ) -> None:
         self._store = store
+        self._planner = planner
         self._planning = planning
         self._processes = processes
         self._recovery = recovery
@@ -57,13 +59,18 @@ class Clockwork:
         self._stopping = threading.Event()
         self._pulse: threading.Thread | None = None
         self._beat_at: float | None = None
-        self._state = "ticking"
+        self._state = "stopped"
 
-    def start(self) -> None:
-        """Begin to tick; call it in the process that shall tick, after any fork."""
+    def start(self, *, ticking: bool = True) -> None:
+        """Begin to tick; call it in the process that shall tick, after any fork.
+
+        A process that only works off a run, as the command line does, does not tick.
+        """
+        self._state = "ticking" if ticking else "working"
         self._beat()
-        self._planning.start()
-        self._start_scheduler()
+        if ticking:
+            self._planning.start()
+            self._start_scheduler()
         self._pulse = threading.Thread(target=self._loop, name="pulse", daemon=True)
         self._pulse.start()
         log.info("clock.started", process=self._processes.id)
@@ -124,6 +131,7 @@ class Clockwork:
         if self._is_time_to_beat():
             self._beat()
         self._recovery.step()
+        self._planner.mend_clock_ahead()
         self._upkeep()
 
     def _loop(self) -> None:

@@ -21,6 +21,7 @@ from app.tasks.registry import Registry
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
+_AHEAD = timedelta(minutes=5)
 _RETRY_AFTER = timedelta(seconds=1)
 
 
@@ -51,6 +52,27 @@ class Planner:
             if (slot := self._registry.next_run(record)) is not None and slot <= now
         ]
         return self.plan(due)
+
+    def mend_clock_ahead(self) -> list[str]:
+        """Bring back tasks whose slots are recorded far into the future; return their ids.
+
+        A wall clock that was years ahead, and was put right, would otherwise leave them silent for
+        years. What has run keeps its row, so nothing runs twice.
+        """
+        now = self._clock.now()
+        snapshot = self._registry.snapshot()
+        ahead = [
+            task_id for task_id, record in snapshot.records.items() if record.cursor > now + _AHEAD
+        ]
+        if not ahead:
+            return []
+        with self._database.write() as connection:
+            held = task_rows.lock_rows(connection, ahead)
+            task_ids = [row.id for row in held if row.cursor > now + _AHEAD]
+            self._settling.unsettle(connection, task_ids, now)
+            task_rows.rewind(connection, task_ids, now)
+        log.warning("clock.was_ahead", tasks=len(task_ids))
+        return task_ids
 
     def _plan_some(self, task_ids: Sequence[str]) -> list[str]:
         with self._database.write() as connection:

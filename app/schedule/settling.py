@@ -61,9 +61,14 @@ class Settling:
             for record, plan in owed
             for entry in self._entries(record, plan, at, late, busy=record.task.id in busy)
         ]
-        self._ledger.record(connection, entries)
+        written = self._ledger.record(connection, entries)
         cursors = {record.task.id: plan.cursor for record, plan in owed}
-        return cursors, [entry.id for entry in entries if entry.status is Status.QUEUED]
+        return cursors, [entry.id for entry in written if entry.status is Status.QUEUED]
+
+    def unsettle(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
+        """Take back what was recorded of slots that are still to come and did not run."""
+        for task_id in task_ids:
+            self._ledger.forget_ahead(connection, task_id, now)
 
     def _plan(self, record: TaskRecord, at: datetime) -> Plan | None:
         task = record.task

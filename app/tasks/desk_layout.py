@@ -67,6 +67,8 @@ def compare(
 
 
 def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> set[str]:
+    if same(left, right):
+        return set()
     return {
         key
         for key in left.keys() | right.keys()

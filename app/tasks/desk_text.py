@@ -77,13 +77,15 @@ class Sheet:
 
 def same(left: Any, right: Any) -> bool:
     """Return whether two JSON values are the same; unlike `==` it tells 1 from true and 1.0."""
-    if type(left) is not type(right):
+    if left is right:
+        return True
+    if type(left) is not type(right) or left != right:
         return False
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, dict):  # strings that are equal are the same: most values need no call
+        return all(same(value, right[key]) for key, value in left.items() if type(value) is not str)
     if isinstance(left, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return bool(left == right)
+        return all(map(same, left, right))
+    return True
 
 
 def scan(text: str, *, known: Sheet | None = None) -> Sheet:
@@ -189,7 +191,10 @@ def _member(text: str, at: int, end_of_tasks: Callable[[int], int] | None = None
 def _entry(text: str, index: int, at: int, read: Mapping[str, Entry]) -> Entry:
     end = _decode(text, at)[1]
     piece = text[at:end]
-    if (known := read.get(piece)) is not None:
+    known = read.get(piece)
+    if known is not None and known.index == index and known.start == at:
+        return known
+    if known is not None:
         fields, problem, task_id = known.fields, known.problem, known.id
     else:
         fields, problem, task_id = _read_entry(piece)

@@ -18,6 +18,7 @@ from app.tasks.schema import READ_OUT, TASK_ID
 
 Definitions = Mapping[str, Mapping[str, Any]]
 _ABSENT = object()
+LONGEST_MESSAGE = 300
 _MOST_RUNS = 2**31 - 1
 
 
@@ -32,9 +33,12 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What is wrong with an entry, which therefore stays as it stands; `index` counts from 0."""
+    """What is wrong with an entry, which therefore stays as it stands.
 
-    index: int
+    `index` counts from 0; it is None for what concerns the whole file.
+    """
+
+    index: int | None
     id: str | None
     message: str
     field: str | None = None
@@ -97,9 +101,10 @@ def _choose(
     faults: list[Fault] = []
     named: dict[str, list[Entry]] = {}
     for entry in sheet.entries:
-        problem = entry.problem or _bad_id(entry.id)
-        if problem is not None:
-            faults.append(Fault(index=entry.index, id=entry.id, message=problem))
+        bad_id = _bad_id(entry.id)
+        if problem := entry.problem or bad_id:
+            task_id = entry.id if bad_id is None else None
+            faults.append(Fault(index=entry.index, id=task_id, message=problem[:LONGEST_MESSAGE]))
         else:
             named.setdefault(entry.id or "", []).append(entry)
     chosen: dict[str, Entry] = {}
@@ -119,7 +124,7 @@ def _choose(
             for entry in entries
             if entry is not stays
         ]
-    return chosen, sorted(faults, key=lambda fault: fault.index)
+    return chosen, sorted(faults, key=lambda fault: fault.index or 0)
 
 
 def _is_known(entry: Entry, known: Sequence[Mapping[str, Any]]) -> bool:
@@ -145,6 +150,9 @@ def _merge_entry(
     current: Mapping[str, Any] | None,
     first: bool,
 ) -> tuple[list[Put], list[str]]:
+    definition = definition_of(fields)
+    if any(same(fields, base) or same(definition, base) for base in before):
+        return [], []
     edits = _edits(fields, before)
     notes: list[str] = []
     touched = set() if first else READ_OUT & edits.keys()
@@ -159,7 +167,7 @@ def _merge_entry(
                 f"{task_id}: it was deleted meanwhile; the edit of its entry brings it back"
             )
         imported = _imported(fields) if first else None
-        return [Put(task_id=task_id, definition=definition_of(fields), imported=imported)], notes
+        return [Put(task_id=task_id, definition=definition, imported=imported)], notes
     merged = {**current, **edits}
     definition = {key: value for key, value in merged.items() if value is not _ABSENT}
     if same(definition, dict(current)):
@@ -169,8 +177,6 @@ def _merge_entry(
 
 def _edits(fields: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the fields that are not as they were in any of the texts; absence is a value too."""
-    if any(fields is base for base in before):
-        return {}
     keys = dict.fromkeys([*fields, *(key for base in before for key in base)])
     edits: dict[str, Any] = {}
     for key in keys:

@@ -53,16 +53,38 @@ class Displaced:
     edited: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Swap:
+    """Whether a write was done.
+
+    If not, `found` is what an editor had put there in that very instant. It was put back, but may
+    be overwritten again by an editor that saw our file meanwhile.
+    """
+
+    done: bool
+    found: bytes | None = None
+
+
 class SpaceFile:
     """Reads and writes one file. Writers on one machine must hold a common lock."""
 
-    def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES, exchanges: bool = True) -> None:
-        self.path = path
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "tasks.json",
+        *,
+        most_bytes: int = MOST_BYTES,
+        exchanges: bool = True,
+    ) -> None:
+        self.path = folder / name
         self._most_bytes = most_bytes
         self._rename = _load_renameat2() if exchanges else None
 
     def signature(self) -> Signature | None:
-        """Return what changes whenever the file changes; None where nothing can be seen."""
+        """Return what changes when the file changes; None where nothing can be seen.
+
+        Two writes within one tick of the file system's clock may look the same.
+        """
         try:
             return _signature(os.lstat(self.path))
         except OSError:
@@ -76,27 +98,19 @@ class SpaceFile:
         with self._folder() as folder:
             return None if folder is None else self._read(folder, self.path.name)
 
-    def write(self, data: bytes, *, expected: bytes | None) -> bool:
+    def write(self, data: bytes, *, expected: bytes | None) -> Swap:
         """Put these bytes in the place of the expected ones (None: no file), synced.
 
-        Returns False where something else stood there, which then stands there still. Raises
-        SpaceError where the bytes are too many or cannot be written.
+        Where something else stood there, it stands there again or still. Raises SpaceError where
+        the bytes are too many or cannot be written.
         """
         if len(data) > self._most_bytes:
             raise self._refusal(f"would have {len(data)} bytes, at most {self._most_bytes} fit")
         with self._folder_to_write() as folder:
             temporary = self._lay_down(folder, data, expected)
-            try:
-                put = self._put(folder, temporary, expected)
-            except OSError:
-                _unlink(folder, temporary)
-                raise
+            swap = self._swap(folder, temporary, expected)
             os.fsync(folder)
-            if put and expected is not None and self._rename is not None:
-                return self._look_at_swapped(self._rename, folder, temporary, expected)
-            if not put:
-                _unlink(folder, temporary)
-            return put
+            return swap
 
     def replace(self, data: bytes) -> None:
         """Put these bytes in the place of whatever stands there; raise SpaceError."""
@@ -197,38 +211,45 @@ class SpaceFile:
             raise
         return name
 
-    def _put(self, folder: int, temporary: str, expected: bytes | None) -> bool:
-        """Bring the hidden file to its place; return False where that is not as expected."""
+    def _swap(self, folder: int, temporary: str, expected: bytes | None) -> Swap:
+        """Bring the hidden file to its place; if an editor was quicker, leave or put back its own.
+
+        The look before is no guard, it only makes it rare that an editor sees a file come and go.
+        """
+        here = self.path.name
+        if self._peek(folder, here) != expected:
+            _unlink(folder, temporary)
+            return Swap(done=False)
         if self._rename is not None:
             try:
-                flag = _NOREPLACE if expected is None else _EXCHANGE
-                self._rename(folder, temporary, self.path.name, flag)
+                self._rename(
+                    folder, temporary, here, _EXCHANGE if expected is not None else _NOREPLACE
+                )
             except (FileExistsError, FileNotFoundError):
-                return False
+                _unlink(folder, temporary)
+                return Swap(done=False)
             except OSError as error:
                 if error.errno not in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
                     raise
-                self._rename = None  # this file system cannot: look first, then replace
+                self._rename = None  # this file system cannot: looking before has to do
             else:
-                return True
-        if self._peek(folder, self.path.name) != expected:
-            return False
-        os.replace(temporary, self.path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        return True
+                return self._look_at_swapped(self._rename, folder, temporary, expected)
+        os.replace(temporary, here, src_dir_fd=folder, dst_dir_fd=folder)
+        return Swap(done=True)
 
     def _look_at_swapped(
-        self, rename: Rename, folder: int, temporary: str, expected: bytes
-    ) -> bool:
-        """Return whether the expected bytes came out; put anything else back."""
-        if self._peek(folder, temporary) == expected:
-            return True
+        self, rename: Rename, folder: int, temporary: str, expected: bytes | None
+    ) -> Swap:
+        """Put back what came out if it is not what was expected."""
+        found = self._peek(folder, temporary)
+        if found == expected:
+            return Swap(done=True)
         try:
             rename(folder, temporary, self.path.name, _EXCHANGE)
         except FileNotFoundError:
             with suppress(FileExistsError):
                 rename(folder, temporary, self.path.name, _NOREPLACE)
-        os.fsync(folder)
-        return False
+        return Swap(done=False, found=found)
 
     # ---- the steps of a read
 

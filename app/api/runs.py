@@ -1,0 +1,139 @@
+"""What happened: results of finished runs, all runs and slots, and the audit of the slots."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from flask import Response
+
+from app.api import shapes
+from app.api.answers import answer
+from app.api.door import TASK_PATH, Answer, Door
+from app.api.inputs import MOST_RESULTS, RecentQuery, ResultsQuery, RunsQuery, WindowQuery
+from app.api.schemas import RecentResults, Results, RunInFull, RunList, SlotAudit
+from app.api.serving import services
+from app.runs.history import RunFilter
+from app.runs.run import Origin, Run, Status
+
+door = Door("runs", __name__, url_prefix="/api", description="What happened")
+
+_FIGURES = ("expected", "recorded", "missing", "duplicated", "unexpected")
+
+
+@door.on(
+    "GET",
+    f"{TASK_PATH}/results",
+    query=ResultsQuery(),
+    answers={200: Answer(description="Finished runs of the task", schema=Results)},
+)
+def results_of_task(task_id: str, query: dict[str, int]) -> Response:
+    """List the newest results of a task
+
+    Those of a deleted task stay readable; an id that never was has none.
+    """
+    found = services().history.results(task_id=task_id, limit=_capped(query["limit"]))
+    return answer(
+        {"task_id": task_id, "results": [shapes.result(run) for run in found], "count": len(found)}
+    )
+
+
+@door.on(
+    "GET",
+    "/tasks/results/recent",
+    query=RecentQuery(),
+    answers={200: Answer(description="Finished runs of all tasks", schema=RecentResults)},
+)
+def recent_results(query: dict[str, int]) -> Response:
+    """List the newest results of all tasks"""
+    found = services().history.results(limit=_capped(query["limit"]))
+    return answer({"results": [shapes.recent_result(run) for run in found], "count": len(found)})
+
+
+def _capped(limit: int) -> int:
+    return max(0, min(limit, MOST_RESULTS))
+
+
+@door.on(
+    "GET",
+    "/runs",
+    query=RunsQuery(),
+    answers={200: Answer(description="Runs and slots, newest first", schema=RunList)},
+)
+def list_runs(query: dict[str, Any]) -> Response:
+    """List runs and slots that did not run"""
+    page = services().history.page(
+        RunFilter(
+            task_id=query.get("task_id"),
+            status=_chosen(Status, query.get("status")),
+            origin=_chosen(Origin, query.get("origin")),
+            since=query.get("since"),
+            until=query.get("until"),
+        ),
+        limit=query["limit"],
+        cursor=query.get("cursor"),
+    )
+    return answer(
+        {
+            "runs": [shapes.run_in_full(run) for run in page.runs],
+            "count": len(page.runs),
+            "next_cursor": page.next_cursor,
+        }
+    )
+
+
+def _chosen(kind: Any, name: str | None) -> Any:
+    return kind(name) if name is not None else None
+
+
+@door.on(
+    "GET",
+    "/runs/<run_id:run_id>",
+    answers={200: Answer(description="The run", schema=RunInFull)},
+    problems=(404,),
+)
+def get_run(run_id: str) -> Response:
+    """Show a run with its attempts"""
+    history = services().history
+    run = history.run(run_id)
+    attempts = [shapes.attempt(row) for row in _attempts(run, history.attempts(run_id))]
+    return answer({**shapes.run_in_full(run), "attempts": attempts})
+
+
+def _attempts(run: Run, ended: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return all attempts of a run; the last one stands in the run itself."""
+    if run.attempt <= len(ended):
+        return [*ended]
+    last = {
+        "attempt": run.attempt,
+        "started_at": run.started_at,
+        "ended_at": run.completed_at,
+        "status": str(run.status),
+        "reason": run.reason,
+    }
+    return [*ended, last]
+
+
+@door.on(
+    "GET",
+    "/audit/slots",
+    query=WindowQuery(),
+    answers={200: Answer(description="Expected slots against recorded ones", schema=SlotAudit)},
+)
+def audit_slots(query: dict[str, datetime]) -> Response:
+    """Prove that every slot has its outcome
+
+    Recomputes the slots in (since, until] from the definitions of the time and compares them with
+    the ledger. A healthy service answers missing 0, duplicated 0.
+    """
+    audit = services().auditor.audit(query.get("since"), query.get("until"))
+    return answer(
+        {
+            "since": shapes.instant(audit.since),
+            "until": shapes.instant(audit.until),
+            **{name: audit.total(name) for name in _FIGURES},
+            "tasks": [
+                {"task_id": task.task_id, **{name: getattr(task, name) for name in _FIGURES}}
+                for task in audit.tasks
+            ],
+        }
+    )

@@ -1,0 +1,1 @@
+"""Who answers a prompt: the contract, and the personas that keep it."""

@@ -1,0 +1,121 @@
+"""The contract between a run and whoever answers its prompt."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from app.core.clock import Clock
+from app.core.errors import PersonaCancelled, PersonaTimeout
+from app.tasks.task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviousRun:
+    """How the run of a task before this one ended."""
+
+    status: str
+    reason: str | None
+    completed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occasion:
+    """When and why a run takes place.
+
+    `number` counts the runs of the task, this one included; `scheduled_for` is the slot's own
+    instant, None for a run by hand, and `lateness` how long after it the run began.
+    """
+
+    run_id: str
+    attempt: int
+    origin: str
+    number: int
+    now: datetime
+    scheduled_for: datetime | None
+    lateness: timedelta
+    previous: PreviousRun | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a persona is asked; `prompt` is rendered, the task keeps its own text."""
+
+    task: Task
+    occasion: Occasion
+    prompt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a persona answered; `metadata` is kept with the run."""
+
+    text: str
+    reconciliation: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Deadline:
+    """The end of the time of one run, on the monotonic scale, and whether it was cancelled."""
+
+    def __init__(self, clock: Clock, span: timedelta, cancelled: threading.Event) -> None:
+        self._clock = clock
+        self._span = span
+        self._end = clock.monotonic() + span.total_seconds()
+        self._cancelled = cancelled
+
+    def remaining(self) -> timedelta:
+        """Return the time that is left, never less than none."""
+        return timedelta(seconds=max(self._end - self._clock.monotonic(), 0.0))
+
+    def sooner(self, span: timedelta) -> "Deadline":
+        """Return a deadline that ends after the span, or with this one if that is sooner."""
+        return Deadline(self._clock, min(span, self.remaining()), self._cancelled)
+
+    def check(self) -> None:
+        """Raise PersonaCancelled or PersonaTimeout where the run has no time left."""
+        if self._cancelled.is_set():
+            raise PersonaCancelled
+        if self._clock.monotonic() >= self._end:
+            raise PersonaTimeout(self._span)
+
+    def pause(self, span: timedelta) -> None:
+        """Wait for the span, at most until the end; raise as `check` does."""
+        self.check()
+        self._clock.wait(self._cancelled, min(span, self.remaining()))
+        self.check()
+
+
+class Persona(Protocol):
+    """Answers prompts."""
+
+    name: str
+
+    def reply(self, request: Request, deadline: Deadline) -> Reply:
+        """Return the answer before the deadline; raise PersonaError, or SpaceError."""
+
+    def problem(self) -> str | None:
+        """Say what is known to be wrong, without asking anybody; None where nothing is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastRun:
+    """A finished run, as a persona may look back on it; `text` is its answer or its error."""
+
+    task_id: str
+    task_name: str
+    task_type: str
+    status: str
+    reason: str | None
+    origin: str
+    scheduled_for: datetime | None
+    completed_at: datetime
+    text: str
+
+
+class Records(Protocol):
+    """What is known of past runs."""
+
+    def runs_since(self, since: datetime, limit: int) -> Sequence[PastRun]:
+        """Return runs that really ran and ended after `since`, newest first."""

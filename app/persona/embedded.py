@@ -1,0 +1,85 @@
+"""The default persona: entries composed from the space and the records; no model, no network."""
+
+from app.persona.appending import LARGEST_FILE
+from app.persona.client import Deadline, Records, Reply, Request
+from app.persona.composing import compose
+from app.persona.findings import Findings, gather, target_of
+from app.persona.journal import Entry, read_journal, start_mark, write_entry
+from app.persona.sections import Block, since_the_entry_before
+from app.persona.space import Space
+from app.persona.words import day, plain, started_by, weekday_and_time
+
+
+class EmbeddedPersona:
+    """Composes a dated entry from what is really there, and appends it where the prompt says.
+
+    The same files and records give the same entry. A run that is done again finds its own entry and
+    writes no second one. A prompt that names no `.md` file is answered and nothing is written.
+    """
+
+    name = "embedded"
+
+    def __init__(self, space: Space, records: Records) -> None:
+        self._space = space
+        self._records = records
+
+    def reply(self, request: Request, deadline: Deadline) -> Reply:
+        """Return the entry as it stands in its file; raise SpaceError where that is unusable."""
+        deadline.check()
+        target = target_of(request.task.prompt)
+        entry = self._written(target, request.occasion.run_id) if target else None
+        if entry is None:
+            entry = self._compose(request, deadline)
+            if target and not self._append(target, entry, deadline):
+                entry = self._written(target, entry.run_id) or entry
+        return Reply(
+            text=entry.text,
+            metadata={
+                "task_type": str(request.task.type),
+                "files": [target] if target else [],
+                "language_model": False,
+            },
+        )
+
+    def problem(self) -> str | None:
+        """Say why the space cannot be used; None where it can."""
+        return self._space.problem()
+
+    def _compose(self, request: Request, deadline: Deadline) -> Entry:
+        findings = gather(self._space, self._records, request, deadline)
+        deadline.check()
+        blocks = compose(findings)
+        deadline.check()
+        return write_entry(
+            run_id=request.occasion.run_id,
+            task_id=request.task.id,
+            at=request.occasion.now,
+            title=_title(request),
+            body=[_preface(findings), *blocks, *since_the_entry_before(findings, blocks)],
+        )
+
+    def _append(self, target: str, entry: Entry, deadline: Deadline) -> bool:
+        mark = start_mark(entry.run_id)
+        return self._space.append_text(target, entry.text, deadline, unless=mark)
+
+    def _written(self, target: str, run_id: str) -> Entry | None:
+        if not self._space.exists(target):
+            return None
+        entries = read_journal(self._space.read_text(target, LARGEST_FILE)).entries
+        return next((entry for entry in entries if entry.run_id == run_id), None)
+
+
+def _title(request: Request) -> str:
+    occasion, task = request.occasion, request.task
+    origin = "scheduled" if occasion.origin == "schedule" else f"by {started_by(occasion.origin)}"
+    return f"{weekday_and_time(occasion.now, task.timezone)}: {plain(task.name)} ({origin})"
+
+
+def _preface(findings: Findings) -> Block:
+    since = day(findings.since, findings.zone)
+    return " ".join(
+        [
+            f"*Composed without a language model from files and records since {since}.*",
+            *findings.left_out,
+        ]
+    )

@@ -1,0 +1,63 @@
+"""The official stand-ins for a persona and for the records: for tests and rehearsals."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from app.core.errors import PersonaError
+from app.persona.client import Deadline, PastRun, Reply, Request
+
+Line = str | Reply | PersonaError | Callable[[Request, Deadline], Reply]
+
+
+class ScriptedPersona:
+    """Answers from a script, line by line, and remembers what it was asked.
+
+    A line is a text, a Reply, a PersonaError to raise, or a function of request and deadline. After
+    the last line it answers `otherwise`. Safe to use from several threads.
+    """
+
+    name = "scripted"
+
+    def __init__(self, *script: Line, otherwise: Line = "Done.") -> None:
+        self.requests: list[Request] = []
+        self._script = deque(script)
+        self._otherwise = otherwise
+        self._problem: str | None = None
+        self._lock = threading.Lock()
+
+    def reply(self, request: Request, deadline: Deadline) -> Reply:
+        with self._lock:
+            self.requests.append(request)
+            line = self._script.popleft() if self._script else self._otherwise
+        deadline.check()
+        if isinstance(line, PersonaError):
+            raise line
+        if isinstance(line, str):
+            return Reply(text=line)
+        return line if isinstance(line, Reply) else line(request, deadline)
+
+    def problem(self) -> str | None:
+        return self._problem
+
+    def break_with(self, problem: str | None) -> None:
+        """Say from now on that this is wrong; None mends it."""
+        self._problem = problem
+
+
+def hang(_: Request, deadline: Deadline) -> Reply:
+    """Never answer: a line of a script that ends only by timeout or cancellation."""
+    while True:
+        deadline.pause(timedelta(seconds=1))
+
+
+class ListedRecords:
+    """Records that are simply given."""
+
+    def __init__(self, *runs: PastRun) -> None:
+        self.runs = list(runs)
+
+    def runs_since(self, since: datetime, limit: int) -> Sequence[PastRun]:
+        found = [run for run in self.runs if run.completed_at > since]
+        return sorted(found, key=lambda run: run.completed_at, reverse=True)[:limit]

@@ -1,0 +1,240 @@
+"""What the space and the records hold at one moment: all that an entry may speak of."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.core import strict_json
+from app.core.errors import BadJson, NoSuchFile, SpaceError
+from app.persona.appending import LARGEST_FILE
+from app.persona.client import Deadline, Occasion, PastRun, Records, Request
+from app.persona.journal import Entry, Journal, is_entry, read_journal, start_mark
+from app.persona.space import Space, SpaceFile, Survey
+from app.persona.themes import Source, sentences
+from app.persona.words import as_path, one_line, plain
+from app.tasks.task import Task, TaskType
+
+GOALS = "meta/goals.md"
+MOOD = "emotional_state/current.json"
+_MOST_RUNS = 200
+_OPENING = 1000
+_MOST_NOTES = 60
+_NOTE_BYTES = 64 * 1024
+_NOTES_BYTES = 1024 * 1024
+_MOOD_BYTES = 64 * 1024
+_LONGEST_LOOK = timedelta(days=92)
+_GOALS_TYPE = TaskType.GOAL_ASSESSMENT
+_FIRST_LOOK = {
+    TaskType.SELF_REFLECTION: timedelta(days=1),
+    TaskType.EMOTIONAL_RECONCILIATION: timedelta(days=1),
+    TaskType.CAPABILITY_EXPLORATION: timedelta(days=28),
+}
+_BOX = re.compile(r"\s{0,20}[-*+] \[([ xX])\] (.{1,1000})")
+_URL = re.compile(r"\S{1,40}://\S+")
+_WORD = re.compile(r"[^\s\"'`“”‘’()\[\]<>{},;:|]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """An item of a list with a box before it."""
+
+    text: str
+    done: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A Markdown file, its text apart from the entries of this persona in it."""
+
+    path: str
+    modified: datetime
+    text: str
+    entries: Sequence[Entry]
+
+    @property
+    def opening(self) -> str:
+        """Return its first sentence; after a heading the next one too."""
+        text = self.text[:_OPENING].lstrip()
+        return ": ".join(sentences(text)[: 2 if text.startswith("#") else 1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mood:
+    """What emotional_state/current.json says, or why it says nothing."""
+
+    state: str = ""
+    updated: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that an entry may speak of; sequences are newest first, `own` oldest first.
+
+    `since` is the last entry, the last good run, or a first look back; `runs` ended after it.
+    `left_out` are sentences on what was not looked at. `own` are earlier entries of this task.
+    """
+
+    task: Task
+    occasion: Occasion
+    target: str | None
+    since: datetime
+    runs: Sequence[PastRun]
+    survey: Survey
+    notes: Sequence[Note]
+    own: Sequence[Entry]
+    goals: Sequence[Box]
+    mood: Mood
+    left_out: Sequence[str]
+
+    @property
+    def zone(self) -> str:
+        return self.task.timezone
+
+    @property
+    def changed(self) -> list[SpaceFile]:
+        """Return the files written since; not the one that this task itself writes to."""
+        found = self.survey.changed_since(self.since)
+        return [file for file in found if file.path != self.target]
+
+    @property
+    def results(self) -> list[Source]:
+        """Return what runs since then answered, without what this persona composed."""
+        return [
+            Source(label=f"result of “{plain(run.task_name)}”", at=run.completed_at, text=run.text)
+            for run in self.runs
+            if run.status == "succeeded" and run.text and not is_entry(run.text)
+        ]
+
+    @property
+    def sources(self) -> list[Source]:
+        """Return notes and results as texts to quote from."""
+        return [source_of(note) for note in self.notes if note.text.strip()] + self.results
+
+    @property
+    def recent_sources(self) -> list[Source]:
+        """Return the texts of this time only."""
+        notes = [note for note in self.notes if note.modified > self.since and note.text.strip()]
+        return [source_of(note) for note in notes] + self.results
+
+
+def source_of(note: Note) -> Source:
+    """Return a note as a text to quote from."""
+    return Source(label=as_path(note.path), at=note.modified, text=note.text)
+
+
+def target_of(prompt: str) -> str | None:
+    """Return the file that a prompt asks to write to: the last `.md` path in it, or None.
+
+    A path is taken as it stands, `persona_space/` before it aside; whether it stays within the
+    space is for the space to say.
+    """
+    words = _WORD.findall(_URL.sub(" ", prompt))
+    bare = [word.lstrip("*").rstrip(".!?*_").removeprefix("./") for word in words]
+    paths = [word.removeprefix("persona_space/") for word in bare if word.lower().endswith(".md")]
+    return paths[-1] if paths else None
+
+
+def gather(space: Space, records: Records, request: Request, deadline: Deadline) -> Findings:
+    """Read all that may matter for one entry; what cannot be read is left out and counted."""
+    task, occasion = request.task, request.occasion
+    target = target_of(task.prompt)
+    journal = read_journal(_text_or_nothing(space, target) if target else "")
+    own = [e for e in journal.entries if e.task_id == task.id and e.at <= occasion.now]
+    since = _since(task, occasion, own)
+    deadline.check()
+    runs = records.runs_since(since, _MOST_RUNS + 1)
+    deadline.check()
+    survey = space.survey()
+    notes, left_out = _notes(space, survey, deadline)
+    if len(runs) > _MOST_RUNS:
+        left_out.append(f"Only the newest {_MOST_RUNS} runs were looked at.")
+    if not survey.complete:
+        left_out.append("The space holds more files than are looked at.")
+    return Findings(
+        task=task,
+        occasion=occasion,
+        target=target,
+        since=since,
+        runs=_without_last(runs[:_MOST_RUNS], own),
+        survey=survey,
+        notes=notes,
+        own=own,
+        goals=_goals(space, journal.rest, target) if task.type is _GOALS_TYPE else [],
+        mood=_mood(space),
+        left_out=left_out,
+    )
+
+
+def _since(task: Task, occasion: Occasion, own: Sequence[Entry]) -> datetime:
+    now, previous = occasion.now, occasion.previous
+    earliest = now - _LONGEST_LOOK
+    if task.type is TaskType.CAPABILITY_EXPLORATION:
+        return now - _FIRST_LOOK[task.type]  # what is unused shows only over a longer time
+    if own:
+        return max(own[-1].at, earliest)
+    if previous is not None and previous.status == "succeeded":
+        return max(min(previous.completed_at, now), earliest)
+    return now - _FIRST_LOOK.get(task.type, timedelta(days=7))
+
+
+def _without_last(runs: Sequence[PastRun], own: Sequence[Entry]) -> list[PastRun]:
+    """Leave out the run that wrote the last entry: it ended after the instant of its entry."""
+    mark = start_mark(own[-1].run_id) if own else None
+    return [run for run in runs if mark is None or mark not in run.text]
+
+
+def _text_or_nothing(space: Space, path: str) -> str:
+    try:
+        return space.read_text(path, LARGEST_FILE)
+    except NoSuchFile:
+        return ""
+
+
+def _notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[Note], list[str]]:
+    files, notes, unread, budget = survey.notes(), [], 0, _NOTES_BYTES
+    for file in files[:_MOST_NOTES]:
+        deadline.check()
+        if budget <= 0:
+            break
+        try:
+            journal = read_journal(space.read_text(file.path, min(_NOTE_BYTES, budget)))
+        except SpaceError:
+            unread += 1  # it changed into something else meanwhile; the entry says how many
+            continue
+        budget -= min(file.size, _NOTE_BYTES)
+        notes.append(_note(file, journal))
+    left_out = []
+    if len(notes) + unread < len(files):
+        left_out.append(f"Only the newest {len(notes) + unread} of {len(files)} notes were read.")
+    if unread:
+        left_out.append(f"{unread} of the notes could not be read.")
+    return notes, left_out
+
+
+def _note(file: SpaceFile, journal: Journal) -> Note:
+    return Note(path=file.path, modified=file.modified, text=journal.rest, entries=journal.entries)
+
+
+def _goals(space: Space, target_text: str, target: str | None) -> list[Box]:
+    text = target_text
+    if target != GOALS:
+        text += "\n" + read_journal(_text_or_nothing(space, GOALS)).rest
+    found = (_BOX.match(line) for line in text.splitlines())
+    boxes = [Box(text=m[2].strip(), done=m[1] != " ") for m in found if m is not None]
+    return list({box.text: box for box in boxes}.values())
+
+
+def _mood(space: Space) -> Mood:
+    try:
+        document = strict_json.loads(space.read_text(MOOD, _MOOD_BYTES), most_bytes=_MOOD_BYTES)
+    except NoSuchFile:
+        return Mood()
+    except (BadJson, SpaceError) as error:
+        return Mood(problem=f"{as_path(MOOD)} cannot be read: {plain(error.detail)}.")
+    current = document.get("current_state") if isinstance(document, dict) else None
+    state = current.get("reconciled_state") if isinstance(current, dict) else None
+    if not isinstance(current, dict) or not isinstance(state, str) or not state.strip():
+        return Mood(problem=f"{as_path(MOOD)} names no `reconciled_state`.")
+    return Mood(state=state, updated=one_line(str(current.get("last_updated") or ""), 40))

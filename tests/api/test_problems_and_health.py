@@ -1,0 +1,138 @@
+"""What goes wrong is said in one shape and without the inside of the service; health tells why."""
+
+import json
+import logging
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Response
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import Settings
+from app.core.errors import SpaceError
+from app.persona.fakes import ScriptedPersona
+from app.wiring import Services
+from tests.api.clocks import ShiftedClock
+from tests.conftest import on_sqlite
+
+pytestmark = on_sqlite
+
+
+def body_of(response: Any) -> Any:
+    return json.loads(response.data)
+
+
+@pytest.fixture
+def breaking(settings: Settings, services: Services) -> FlaskClient:
+    """A client of an app with routes that break."""
+    app = create_app(settings, services_factory=lambda: services)
+
+    @app.get("/break/unexpected")
+    def unexpected() -> Response:
+        raise RuntimeError("secret inside /etc/passwd")
+
+    @app.get("/break/expected")
+    def expected() -> Response:
+        raise SpaceError("results cannot be written to /srv/space")
+
+    return app.test_client()
+
+
+def test_an_unexpected_error_says_nothing_of_the_inside(
+    breaking: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        response = breaking.get("/break/unexpected")
+    assert response.status_code == 500
+    assert response.content_type == "application/problem+json"
+    text = response.get_data(as_text=True) + str(response.headers)
+    for inside in ("secret", "/etc", "Traceback", "RuntimeError", "app/", "Flask", "Python"):
+        assert inside not in text
+    request_id = body_of(response)["request_id"]
+    assert response.headers["X-Request-Id"] == request_id
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert any(request_id in str(record.msg) for record in caplog.records)
+
+
+def test_a_known_failure_tells_its_kind_and_keeps_its_detail_to_the_log(
+    breaking: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        response = breaking.get("/break/expected")
+    assert response.status_code == 503
+    assert body_of(response)["type"] == "/problems/space"
+    assert "/srv/space" not in response.get_data(as_text=True)
+    assert any("/srv/space" in str(record.msg) for record in caplog.records)
+
+
+def test_a_database_that_does_not_answer_is_a_503_that_says_when_to_come_back(
+    client: FlaskClient, services: Services
+) -> None:
+    services.engine.drain(timedelta(0))
+    services.database.close()
+    path = Path(services.settings.database_url.removeprefix("sqlite:///"))
+    aside = path.rename(path.with_name("aside"))
+    path.mkdir()
+    try:
+        response = client.get("/api/tasks")
+        health = client.get("/healthz")
+    finally:
+        path.rmdir()
+        aside.rename(path)
+    assert response.status_code == health.status_code == 503
+    assert body_of(response)["type"] == "/problems/ledger-unavailable"
+    assert response.headers["Retry-After"] == "5"
+    assert str(path) not in response.get_data(as_text=True)
+    assert client.get("/api/tasks").status_code == 200
+
+
+# ---- health
+
+
+def test_where_nothing_ticks_health_is_red_and_says_so(client: FlaskClient) -> None:
+    response = client.get("/healthz")
+    body = body_of(response)
+    assert response.status_code == 503
+    assert list(body) == [
+        "status",
+        "reasons",
+        "notes",
+        "tick_age_seconds",
+        "oldest_overdue_slot",
+        "processes",
+        "version",
+    ]
+    assert body["status"] == "failing"
+    assert "no process ticks" in body["reasons"][0]
+    assert client.get("/livez").status_code == 200
+
+
+def test_where_something_ticks_health_is_green(client: FlaskClient, services: Services) -> None:
+    services.clockwork.start()
+    services.clockwork.wake()
+    response = client.get("/healthz")
+    assert response.status_code == 200
+    assert body_of(response)["status"] == "ok"
+    assert body_of(response)["processes"] == 1
+
+
+def test_an_overdue_slot_that_nobody_takes_up_is_named(
+    client: FlaskClient, clock: ShiftedClock
+) -> None:
+    clock.advance(timedelta(hours=2))
+    body = body_of(client.get("/healthz"))
+    assert body["oldest_overdue_slot"] == "2026-11-24T00:00:00Z"
+    assert len(body["reasons"]) == 2
+
+
+def test_a_persona_with_a_problem_turns_it_red(
+    client: FlaskClient, services: Services, persona: ScriptedPersona
+) -> None:
+    services.clockwork.start()
+    persona.break_with("the persona is on strike")
+    response = client.get("/healthz")
+    assert response.status_code == 503
+    assert body_of(response)["reasons"] == ["the persona is on strike"]

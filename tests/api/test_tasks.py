@@ -1,0 +1,387 @@
+"""Tasks over HTTP beyond what older clients know: refusals, tags, repeatable requests."""
+
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.config import read_settings
+from app.wiring import Services
+from tests.api.clocks import ShiftedClock
+from tests.conftest import on_sqlite
+
+PLANNING = {
+    "id": "weekly_planning",
+    "name": "Weekly Planning Session",
+    "type": "custom",
+    "schedule": "weekly",
+    "prompt": "Plan your focus areas for the coming week.",
+}
+REFLECTION = "/api/tasks/daily_reflection"
+
+
+def body_of(response: Any) -> Any:
+    return json.loads(response.data)
+
+
+def wrong_fields(response: Any) -> dict[str, str]:
+    assert response.status_code == 422, response.data
+    assert response.content_type == "application/problem+json"
+    return {error["field"]: error["message"] for error in body_of(response)["errors"]}
+
+
+# ---- refusals
+
+
+@on_sqlite
+def test_every_wrong_field_is_named_at_once(client: FlaskClient) -> None:
+    response = client.post(
+        "/api/tasks",
+        json={
+            "id": "Not An Id",
+            "type": "poetry",
+            "schedule": 5,
+            "prompt": " ",
+            "enabled": "yes",
+            "timeout": "soon",
+            "missed": "never",
+            "metadata": [],
+            "colour": "red",
+            "last_run": "2026-01-01T00:00:00Z",
+        },
+    )
+    wrong = wrong_fields(response)
+    assert set(wrong) == {
+        "id",
+        "name",
+        "type",
+        "schedule",
+        "prompt",
+        "enabled",
+        "timeout",
+        "missed",
+        "metadata",
+        "colour",
+        "last_run",
+    }
+    assert "`metadata`" in wrong["colour"]
+    assert "cannot be set" in wrong["last_run"]
+    assert isinstance(body_of(response)["detail"], str)
+
+
+@on_sqlite
+@pytest.mark.parametrize("schedule", ["30m", "0 0 30 2 *", "every 1s", "at 2020-01-01T00:00", ""])
+def test_a_schedule_that_cannot_be_used_is_refused_with_a_reason(
+    client: FlaskClient, schedule: str
+) -> None:
+    response = client.post("/api/tasks", json={**PLANNING, "schedule": schedule})
+    assert set(wrong_fields(response)) == {"schedule"}
+    assert client.get("/api/tasks/weekly_planning").status_code == 404
+
+
+@on_sqlite
+@pytest.mark.parametrize("body", [[], "x", 5, None, True])
+def test_a_body_that_is_no_object_is_refused(client: FlaskClient, body: Any) -> None:
+    response = client.post("/api/tasks", data=json.dumps(body))
+    assert wrong_fields(response) == {"body": "must be a JSON object"}
+
+
+@on_sqlite
+def test_a_missing_body_is_refused_where_one_is_needed(client: FlaskClient) -> None:
+    for method, path in (("POST", "/api/tasks"), ("PATCH", REFLECTION)):
+        assert set(wrong_fields(client.open(path, method=method))) == {"body"}
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("prompt", "x" * 100_001), ("name", "x" * 201), ("schedule", "0 " * 101)],
+)
+def test_sizes_have_limits_that_are_named(client: FlaskClient, field: str, value: str) -> None:
+    wrong = wrong_fields(client.post("/api/tasks", json={**PLANNING, field: value}))
+    assert set(wrong) == {field}
+
+
+def test_an_id_that_exists_is_a_conflict_and_changes_nothing(client: FlaskClient) -> None:
+    client.post("/api/tasks", json=PLANNING)
+    response = client.post("/api/tasks", json={**PLANNING, "prompt": "Another"})
+    assert response.status_code == 409
+    assert body_of(response)["type"] == "/problems/task-exists"
+    assert body_of(response)["task_id"] == "weekly_planning"
+    assert body_of(client.get("/api/tasks/weekly_planning"))["prompt"] == PLANNING["prompt"]
+
+
+# ---- changing
+
+
+@on_sqlite
+def test_null_means_not_given_for_the_old_fields(client: FlaskClient) -> None:
+    before = body_of(client.get(REFLECTION))
+    nothing = dict.fromkeys(["name", "type", "prompt", "enabled", "schedule"])
+    assert client.patch(REFLECTION, json=nothing).status_code == 200
+    assert body_of(client.get(REFLECTION)) == before
+
+
+@on_sqlite
+def test_null_takes_any_other_field_back_to_its_default(client: FlaskClient) -> None:
+    set_all = {
+        "timezone": "Europe/Berlin",
+        "missed": "skip",
+        "missed_window": "1h",
+        "overlap": "allow",
+        "timeout": "5m",
+        "on_interrupt": "leave",
+        "metadata": {"mine": 1},
+    }
+    before = body_of(client.get(REFLECTION))
+    assert client.patch(REFLECTION, json=set_all).status_code == 200
+    changed = body_of(client.get(REFLECTION))
+    assert {name: changed[name] for name in set_all} == set_all
+    assert client.patch(REFLECTION, json=dict.fromkeys(set_all)).status_code == 200
+    after = body_of(client.get(REFLECTION))
+    del before["revision"], after["revision"]
+    assert after == before
+
+
+@on_sqlite
+def test_an_empty_change_is_no_revision_and_moves_no_slot(
+    client: FlaskClient, clock: ShiftedClock
+) -> None:
+    clock.advance(timedelta(hours=2))
+    overdue = body_of(client.get(REFLECTION))["next_run"]
+    assert overdue == "2026-11-24T00:00:00Z"
+    assert body_of(client.patch(REFLECTION, json={}))["revision"] == 1
+    assert body_of(client.patch(REFLECTION, json={"name": "Other"}))["revision"] == 2
+    assert body_of(client.get(REFLECTION))["next_run"] == overdue
+
+
+@on_sqlite
+def test_the_id_cannot_be_changed_but_may_be_repeated(client: FlaskClient) -> None:
+    assert client.patch(REFLECTION, json={"id": "daily_reflection"}).status_code == 200
+    assert set(wrong_fields(client.patch(REFLECTION, json={"id": "other"}))) == {"id"}
+
+
+@on_sqlite
+def test_a_change_names_its_wrong_fields(client: FlaskClient) -> None:
+    wrong = wrong_fields(client.patch(REFLECTION, json={"enabled": 1, "color": 2}))
+    assert set(wrong) == {"enabled", "color"}
+
+
+@on_sqlite
+def test_an_unknown_task_cannot_be_changed(client: FlaskClient) -> None:
+    response = client.patch("/api/tasks/unknown", json={"enabled": False})
+    assert (response.status_code, body_of(response)["type"]) == (404, "/problems/task-not-found")
+
+
+@on_sqlite
+def test_changes_bear_the_name_of_who_made_them(client: FlaskClient, services: Services) -> None:
+    token = "a-token-of-at-least-thirty-two-characters"
+    environment = {"PERSONA_SPACE": str(services.settings.persona_space), "API_TOKEN": token}
+    client.patch(REFLECTION, json={"enabled": False})
+    assert services.registry.history("daily_reflection")[0].author.kind == "owner"
+    closed = create_app(read_settings(environment), services_factory=lambda: services)
+    assert services.settings.api_token is None
+    response = closed.test_client().patch(
+        REFLECTION,
+        json={"enabled": True},
+        headers={"Authorization": f"Bearer {token}", "X-Author": "persona"},
+    )
+    assert response.status_code == 200
+    assert services.registry.history("daily_reflection")[0].author.kind == "token"
+
+
+# ---- tags
+
+
+@on_sqlite
+def test_a_client_that_holds_the_list_is_told_that_nothing_changed(client: FlaskClient) -> None:
+    tag = client.get("/api/tasks").headers["ETag"]
+    response = client.get("/api/tasks", headers={"If-None-Match": tag})
+    assert (response.status_code, response.data) == (304, b"")
+    assert response.headers["ETag"] == tag
+    client.patch(REFLECTION, json={"enabled": False})
+    assert client.get("/api/tasks", headers={"If-None-Match": tag}).status_code == 200
+
+
+@on_sqlite
+def test_the_tag_of_a_task_changes_with_its_state_and_not_with_that_of_others(
+    client: FlaskClient,
+) -> None:
+    tag = client.get(REFLECTION).headers["ETag"]
+    held = {"If-None-Match": tag}
+    client.patch("/api/tasks/memory_consolidation", json={"enabled": False})
+    assert client.get(REFLECTION, headers=held).status_code == 304
+    client.post(f"{REFLECTION}/execute")
+    assert client.get(REFLECTION, headers=held).status_code == 200
+
+
+@on_sqlite
+def test_the_tag_of_the_list_changes_when_the_clock_dies(
+    client: FlaskClient, services: Services, clock: ShiftedClock
+) -> None:
+    services.clockwork.start()
+    tag = client.get("/api/tasks").headers["ETag"]
+    services.clockwork.stop_ringing()
+    services.clockwork.stop()
+    clock.advance(timedelta(seconds=2))
+    response = client.get("/api/tasks", headers={"If-None-Match": tag})
+    assert response.status_code == 200
+    assert body_of(response)["clock"]["alive"] is False
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_change_of_what_was_changed_meanwhile_is_refused_if_the_client_asks_for_that(
+    client: FlaskClient, method: str
+) -> None:
+    tag = client.get(REFLECTION).headers["ETag"]
+    client.patch(REFLECTION, json={"prompt": "Changed by somebody else"})
+    response = client.open(
+        REFLECTION, method=method, json={"enabled": False}, headers={"If-Match": tag}
+    )
+    assert response.status_code == 412
+    assert body_of(response)["type"] == "/problems/revision-conflict"
+    assert body_of(response)["revision"] == 2
+    assert body_of(client.get(REFLECTION))["enabled"] is True
+
+
+@on_sqlite
+def test_a_run_in_between_does_not_refuse_an_edit(client: FlaskClient) -> None:
+    tag = client.get(REFLECTION).headers["ETag"]
+    client.post(f"{REFLECTION}/execute")
+    response = client.patch(REFLECTION, json={"enabled": False}, headers={"If-Match": tag})
+    assert response.status_code == 200
+
+
+@on_sqlite
+@pytest.mark.parametrize("held", ["*", 'W/"1.1.00"', '"1.9.11"', '"7.1", W/"1.1.00"', "1"])
+def test_a_tag_of_the_revision_in_force_is_let_through(client: FlaskClient, held: str) -> None:
+    response = client.patch(REFLECTION, json={"enabled": False}, headers={"If-Match": held})
+    assert response.status_code == 200
+
+
+@on_sqlite
+@pytest.mark.parametrize("held", ['"x"', '"2.1"', 'W/"0.1.00"', '"-1"', '"' + "9" * 5000 + '"'])
+def test_any_other_tag_is_not(client: FlaskClient, held: str) -> None:
+    response = client.patch(REFLECTION, json={"enabled": False}, headers={"If-Match": held})
+    assert response.status_code == 412
+
+
+@on_sqlite
+def test_no_tag_is_ever_demanded(client: FlaskClient) -> None:
+    assert client.patch(REFLECTION, json={"enabled": False}).status_code == 200
+    assert client.delete(REFLECTION).status_code == 200
+
+
+# ---- repeatable requests
+
+
+def create(client: FlaskClient, key: str, **fields: Any) -> Any:
+    return client.post("/api/tasks", json={**PLANNING, **fields}, headers={"Idempotency-Key": key})
+
+
+def test_a_creation_sent_twice_with_one_key_is_made_once_and_answered_alike(
+    client: FlaskClient,
+) -> None:
+    first, second = create(client, "k1"), create(client, "k1")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.data == second.data
+    assert first.headers["Location"] == second.headers["Location"]
+    assert body_of(client.get("/api/tasks/weekly_planning/history"))["total"] == 1
+
+
+def test_a_key_of_another_request_is_refused(client: FlaskClient) -> None:
+    create(client, "k1")
+    for fields in ({"id": "other"}, {"prompt": "Another"}):
+        response = create(client, "k1", **fields)
+        assert response.status_code == 422
+        assert body_of(response)["type"] == "/problems/idempotency-key-reused"
+    assert client.get("/api/tasks/other").status_code == 404
+
+
+@on_sqlite
+def test_a_repeated_creation_is_answered_even_after_the_task_was_changed_and_deleted(
+    client: FlaskClient,
+) -> None:
+    first = create(client, "k1")
+    client.patch("/api/tasks/weekly_planning", json={"name": "Other"})
+    assert create(client, "k1").data == first.data
+    client.delete("/api/tasks/weekly_planning")
+    assert create(client, "k1").data == first.data
+    assert client.get("/api/tasks/weekly_planning").status_code == 404
+
+
+@on_sqlite
+def test_a_key_is_forgotten_after_a_day(client: FlaskClient, clock: ShiftedClock) -> None:
+    create(client, "k1")
+    clock.advance(timedelta(hours=25))
+    assert create(client, "k1").status_code == 409
+
+
+@on_sqlite
+def test_without_a_key_a_repetition_is_a_conflict(client: FlaskClient) -> None:
+    client.post("/api/tasks", json=PLANNING)
+    assert client.post("/api/tasks", json=PLANNING).status_code == 409
+    assert create(client, "k1").status_code == 409
+    assert create(client, "k1").status_code == 409
+
+
+def test_many_creations_at_once_with_one_key_make_one_task(client: FlaskClient) -> None:
+    answers: list[Any] = []
+
+    def send() -> None:
+        answers.append(create(client.application.test_client(), "k1"))
+
+    threads = [threading.Thread(target=send) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
+    assert body_of(client.get("/api/tasks/weekly_planning/history"))["total"] == 1
+
+
+@on_sqlite
+@pytest.mark.parametrize("key", ["", "é", "x" * 201, "a\tb", "a\x7f"])
+@pytest.mark.parametrize("path", ["/api/tasks", f"{REFLECTION}/execute"])
+def test_a_key_is_1_to_200_printable_characters(client: FlaskClient, path: str, key: str) -> None:
+    response = client.post(path, json=PLANNING, headers={"Idempotency-Key": key})
+    assert set(wrong_fields(response)) == {"Idempotency-Key"}
+
+
+# ---- the clock and the desk beside the list
+
+
+@on_sqlite
+def test_answers_that_show_a_schedule_say_whether_anything_will_fire(
+    client: FlaskClient, services: Services, clock: ShiftedClock
+) -> None:
+    paths = ["/api/tasks", REFLECTION, "/api/tasks/due", f"{REFLECTION}/next"]
+    for path in paths:
+        dead = body_of(client.get(path))["clock"]
+        assert dead == {"alive": False, "processes": 0, "ticked_at": None}
+    services.clockwork.start()
+    clock.advance(timedelta(seconds=2))
+    for path in paths:
+        assert body_of(client.get(path))["clock"]["alive"] is True
+
+
+@on_sqlite
+def test_a_bad_entry_of_the_file_is_shown_beside_the_tasks(
+    client: FlaskClient, services: Services, clock: ShiftedClock
+) -> None:
+    path = services.settings.persona_space / "tasks" / "tasks.json"
+    sheet = json.loads(path.read_text())
+    sheet["tasks"][0]["schedule"] = "now and then"
+    path.write_text(json.dumps(sheet))
+    services.desk.sync()
+    clock.advance(timedelta(seconds=2))
+    body = body_of(client.get("/api/tasks"))
+    assert body["tasks"][0]["schedule"] == "daily"
+    (fault,) = body["quarantined"]
+    assert (fault["index"], fault["id"], fault["field"]) == (0, "daily_reflection", "schedule")
+    assert "now and then" in fault["message"]

@@ -1,0 +1,139 @@
+"""What tests of all tiers share: databases, settings, services, a client."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.engine import make_url
+
+from app import create_app
+from app.config import Settings, read_settings
+from app.core.clock import Clock, FakeClock
+from app.database import Database
+from app.log import configure_logging
+from app.migrations import upgrade
+from app.persona.client import Persona
+from app.persona.fakes import ScriptedPersona
+from app.wiring import Services, build
+
+POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+EVENING = datetime(2026, 11, 23, 23, tzinfo=UTC)
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Marks tests that need a database of any kind, not both."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_log() -> None:
+    """Write the log of this session as the service does."""
+    configure_logging(read_settings({}))
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    upgrade(database)
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "ledger.sqlite3"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+def _on_server(statement: str) -> None:
+    with psycopg.connect(POSTGRES_URL, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(statement)  # type: ignore[call-overload]
+
+
+def _url_of(name: str) -> str:
+    return make_url(POSTGRES_URL).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_template() -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be copied.
+
+    Without a server the tests that need one are skipped; where CI is true they fail.
+    """
+    name = f"template_{uuid.uuid4().hex}"
+    try:
+        _on_server(f"CREATE DATABASE {name}")
+    except psycopg.OperationalError as error:
+        reason = f"no PostgreSQL at TEST_POSTGRES_URL: {error}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    _migrate(_url_of(name))
+    yield name
+    _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database: SQLite, then PostgreSQL."""
+    if request.param == "sqlite":
+        path = tmp_path / "ledger.sqlite3"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    template = request.getfixturevalue("postgres_template")
+    name = f"test_{uuid.uuid4().hex}"
+    _on_server(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _url_of(name)
+    _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, migrated database."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands still: Monday 23 November 2026, 23:00 UTC, unless a test moves it."""
+    return FakeClock(EVENING)
+
+
+@pytest.fixture
+def persona() -> Persona:
+    """A persona that answers `Done.` unless a test gives it a script."""
+    return ScriptedPersona()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a service that keeps all it has below the test's own folder."""
+    return read_settings(
+        {
+            "DATABASE_URL": database_url,
+            "PERSONA_SPACE": str(tmp_path / "space"),
+            "DRAIN_TIMEOUT": "1s",
+        }
+    )
+
+
+@pytest.fixture
+def services(settings: Settings, clock: Clock, persona: Persona) -> Iterator[Services]:
+    """The services of one process with the five default tasks; nothing is started."""
+    services = build(settings, clock=clock, persona=persona)
+    services.prepare()
+    yield services
+    services.stop()
+
+
+@pytest.fixture
+def client(settings: Settings, services: Services) -> FlaskClient:
+    """A client of an app that serves from `services`."""
+    return create_app(settings, services_factory=lambda: services).test_client()

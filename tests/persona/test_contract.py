@@ -1,0 +1,54 @@
+"""What every persona promises, the fake included."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.core.clock import FakeClock, SystemClock
+from app.core.errors import PersonaCancelled, PersonaTimeout
+from app.persona.client import Persona
+from app.persona.embedded import EmbeddedPersona
+from app.persona.fakes import ListedRecords, ScriptedPersona
+from app.persona.service import ServicePersona
+from app.persona.space import Space, ensure_space
+from tests.persona.evil import EvilPersona
+from tests.persona.given import NOW, a_deadline, a_request
+
+
+@pytest.fixture(params=["scripted", "embedded", "service"])
+def persona(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Persona]:
+    if request.param == "scripted":
+        yield ScriptedPersona()
+    elif request.param == "embedded":
+        ensure_space(tmp_path / "space")
+        yield EmbeddedPersona(Space(tmp_path / "space"), ListedRecords())
+    else:
+        with EvilPersona() as server:
+            yield ServicePersona(server.url(), SystemClock())
+
+
+def test_it_answers_and_knows_of_no_problem(persona: Persona) -> None:
+    assert persona.name in ("scripted", "embedded", "service")
+    assert persona.problem() is None
+    reply = persona.reply(a_request(), a_deadline())
+    assert reply.text.strip()
+    assert isinstance(reply.metadata, dict)
+    assert persona.problem() is None
+
+
+def test_it_does_not_begin_what_was_cancelled(persona: Persona) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(PersonaCancelled):
+        persona.reply(a_request(), a_deadline(cancelled=cancelled))
+
+
+def test_it_does_not_begin_after_the_deadline(persona: Persona) -> None:
+    clock = FakeClock(NOW)
+    deadline = a_deadline(5, clock)
+    clock.advance(timedelta(seconds=5))
+    with pytest.raises(PersonaTimeout):
+        persona.reply(a_request(), deadline)

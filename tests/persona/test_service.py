@@ -1,0 +1,408 @@
+"""The HTTP persona against a server that misbehaves."""
+
+import gc
+import os
+import resource
+import socket
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from app.core.clock import SystemClock
+from app.core.errors import (
+    PersonaAuth,
+    PersonaCancelled,
+    PersonaError,
+    PersonaFailed,
+    PersonaLimit,
+    PersonaProtocol,
+    PersonaRefused,
+    PersonaTimeout,
+    PersonaTooLong,
+    PersonaUnreachable,
+)
+from app.persona.service import MOST_BYTES, ServicePersona
+from tests.persona.evil import PATH, EvilPersona
+from tests.persona.given import a_real_deadline, a_request
+
+SOON = 0.6
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EvilPersona]:
+    with EvilPersona() as evil:
+        yield evil
+
+
+def persona_at(server: EvilPersona, mode: str) -> ServicePersona:
+    return ServicePersona(server.url(mode), SystemClock())
+
+
+def fail(persona: ServicePersona, seconds: float = 10.0) -> PersonaError:
+    """Return the error of one call, and check that it kept its deadline."""
+    began = time.monotonic()
+    with pytest.raises(PersonaError) as caught:
+        persona.reply(a_request(), a_real_deadline(seconds))
+    assert time.monotonic() - began < seconds + 0.5
+    return caught.value
+
+
+def test_one_post_is_sent_as_the_clients_of_the_service_know_it(server: EvilPersona) -> None:
+    request = a_request(run_id="01k8run")
+    before = len(server.received)
+    reply = persona_at(server, "ok").reply(request, a_real_deadline(10))
+    assert reply.text == "I thought about it."
+    assert reply.reconciliation is None
+    assert reply.metadata == {"experience_id": "exp_1"}
+    (received,) = server.received[before:]
+    assert received.path == f"/ok{PATH}"
+    assert received.json == {
+        "message": request.prompt,
+        "retrieve_memories": True,
+        "top_k": 10,
+        "conversation_history": [],
+    }
+    assert received.headers["Idempotency-Key"] == "01k8run"
+    assert received.headers["Content-Type"] == "application/json"
+    assert received.headers["Accept-Encoding"] == "identity"
+
+
+def test_text_of_every_script_and_a_reconciliation_come_through(server: EvilPersona) -> None:
+    server.answers["rich"] = (
+        '{"response": "héllo 你好 🎈\\n", "reconciliation": {"alignment": 0.5}, "more": [1]}'.encode()
+    )
+    reply = persona_at(server, "body-rich").reply(a_request(), a_real_deadline(10))
+    assert reply.text == "héllo 你好 🎈\n"
+    assert reply.reconciliation == {"alignment": 0.5}
+    assert reply.metadata == {}
+
+
+def test_a_blank_answer_is_handed_on_for_the_run_to_judge(server: EvilPersona) -> None:
+    server.answers["blank"] = b'{"response": ""}'
+    assert persona_at(server, "body-blank").reply(a_request(), a_real_deadline(10)).text == ""
+
+
+@pytest.mark.parametrize(
+    "mode", ["hang", "trickle-headers", "trickle-body", "continue", "latency-3000"]
+)
+def test_the_whole_time_is_kept_whatever_trickles_in(server: EvilPersona, mode: str) -> None:
+    threads = threading.active_count()
+    error = fail(persona_at(server, mode), SOON)
+    assert isinstance(error, PersonaTimeout)
+    assert error.reached
+    assert threading.active_count() <= threads + 1  # the server's own
+
+
+@pytest.mark.parametrize("mode", ["hang", "trickle-body"])
+def test_a_cancelled_run_does_not_wait_for_the_answer(server: EvilPersona, mode: str) -> None:
+    cancelled = threading.Event()
+    timer = threading.Timer(0.2, cancelled.set)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(PersonaCancelled):
+        persona_at(server, mode).reply(a_request(), a_real_deadline(30, cancelled))
+    assert time.monotonic() - began < 1.0
+    timer.join()
+
+
+@pytest.mark.parametrize("mode", ["huge", "endless"])
+def test_ten_gigabytes_are_neither_read_nor_kept(server: EvilPersona, mode: str) -> None:
+    persona = persona_at(server, mode)
+    gc.collect()
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
+    try:
+        assert isinstance(fail(persona), PersonaTooLong)
+        assert tracemalloc.get_traced_memory()[1] < 4 * MOST_BYTES
+    finally:
+        tracemalloc.stop()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 30_000  # KiB
+
+
+def test_an_answer_of_just_the_most_bytes_is_read(server: EvilPersona) -> None:
+    filling = b"x" * (MOST_BYTES - len(b'{"response": ""}'))
+    server.answers["full"] = b'{"response": "' + filling + b'"}'
+    server.answers["over"] = b'{"response": "x' + filling + b'"}'
+    reply = persona_at(server, "body-full").reply(a_request(), a_real_deadline(10))
+    assert len(reply.text) == len(filling)
+    assert isinstance(fail(persona_at(server, "body-over")), PersonaTooLong)
+
+
+@pytest.mark.parametrize("mode", ["bomb", "unasked-gzip"])
+def test_a_compressed_answer_is_not_unpacked(server: EvilPersona, mode: str) -> None:
+    error = fail(persona_at(server, mode))
+    assert isinstance(error, PersonaProtocol)
+    assert "compressed (gzip)" in error.detail
+
+
+@pytest.mark.parametrize("mode", ["redirect", "redirect-endless"])
+def test_a_redirect_is_not_followed(server: EvilPersona, mode: str) -> None:
+    before = len(server.received)
+    error = fail(persona_at(server, mode))
+    assert isinstance(error, PersonaProtocol)
+    assert "redirect" in error.detail
+    assert len(server.received) == before + 1
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["garbage", "html", "no-type", "truncated", "endless-headers", "reset", "close"],
+)
+def test_what_is_no_whole_answer_breaks_the_protocol(server: EvilPersona, mode: str) -> None:
+    before = len(server.received)
+    error = fail(persona_at(server, mode))
+    assert type(error) is PersonaProtocol
+    assert error.reached
+    assert len(server.received) == before + 1, "it must not be sent again"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{}",
+        b'{"response": null}',
+        b'{"response": 5}',
+        b'{"response": ["a"]}',
+        b'{"response": "a", "response": "b"}',
+        b'{"response": "a", "x": NaN}',
+        b'{"response": "\\ud800"}',
+        b'{"response": "\\u0000"}',
+        b'{"response": "\xff"}',
+        b"[" * 60_000,
+    ],
+)
+def test_json_that_is_no_answer_breaks_the_protocol(server: EvilPersona, body: bytes) -> None:
+    server.answers["odd"] = body
+    assert type(fail(persona_at(server, "body-odd"))) is PersonaProtocol
+
+
+def test_a_demand_to_resolve_a_conflict_is_no_answer(server: EvilPersona) -> None:
+    server.answers["demand"] = b'{"response": "Resolve this first", "resolution_required": true}'
+    error = fail(persona_at(server, "body-demand"))
+    assert isinstance(error, PersonaRefused)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "transient"),
+    [
+        (400, PersonaRefused, False),
+        (401, PersonaAuth, False),
+        (403, PersonaAuth, False),
+        (404, PersonaRefused, False),
+        (422, PersonaRefused, False),
+        (429, PersonaLimit, True),
+        (500, PersonaFailed, False),
+        (502, PersonaFailed, False),
+        (503, PersonaFailed, False),
+        (201, PersonaProtocol, False),
+        (302, PersonaProtocol, False),
+    ],
+)
+def test_a_status_says_what_went_wrong(
+    server: EvilPersona, status: int, kind: type[PersonaError], transient: bool
+) -> None:
+    error = fail(persona_at(server, f"status-{status}"))
+    assert type(error) is kind
+    assert error.transient is transient
+    assert error.reached
+    assert f"{status}: " in error.detail
+
+
+def test_the_first_kilobyte_of_a_failure_is_kept_without_control_characters(
+    server: EvilPersona,
+) -> None:
+    detail = fail(persona_at(server, "status-500")).detail
+    assert '{"detail": "no [31m luck"}xxx' in detail
+    assert detail.isprintable()
+    assert 1000 < len(detail) < 1100
+
+
+def test_a_failure_is_known_before_its_slow_body_has_come(server: EvilPersona) -> None:
+    error = fail(persona_at(server, "slow-500"), 1.4)
+    assert isinstance(error, PersonaFailed)
+    assert error.detail.endswith("500: because")
+
+
+def test_a_service_whose_persona_mode_is_off_never_saw_the_prompt(server: EvilPersona) -> None:
+    server.answers["503"] = b'{"detail": "Persona mode not enabled"}'
+    error = fail(persona_at(server, "refuse-503"))
+    assert isinstance(error, PersonaUnreachable)
+    assert not error.reached
+    assert "persona mode is off" in error.detail
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "no-such-host.invalid"])
+def test_a_connection_that_cannot_be_made_never_reached_anybody(host: str) -> None:
+    url = "http://" + host.format(port=free_port())
+    error = fail(ServicePersona(url, SystemClock()))
+    assert isinstance(error, PersonaUnreachable)
+    assert not error.reached
+    assert error.transient
+    assert host.partition(":")[0] in error.detail
+
+
+def test_a_connection_that_hangs_is_given_up_with_the_deadline() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        fillers = []
+        for _ in range(4):  # a full backlog leaves the next handshake unanswered
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            fillers.append(filler)
+        error = fail(ServicePersona(f"http://127.0.0.1:{address[1]}", SystemClock()), SOON)
+        assert isinstance(error, PersonaTimeout)
+        for filler in fillers:
+            filler.close()
+
+
+def test_a_secret_in_the_address_stays_out_of_errors() -> None:
+    port = free_port()
+    persona = ServicePersona(f"http://me:s3cret@127.0.0.1:{port}", SystemClock())
+    assert "s3cret" not in fail(persona).detail
+    assert "s3cret" not in str(persona.problem())
+
+
+def test_no_proxy_and_no_netrc_of_the_environment_is_used(
+    server: EvilPersona, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+) -> None:
+    netrc = f"{tmp_path}/netrc"
+    with open(netrc, "w") as file:  # noqa: PTH123
+        file.write("machine 127.0.0.1 login me password s3cret\n")
+    monkeypatch.setenv("NETRC", netrc)
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    persona_at(server, "ok").reply(a_request(), a_real_deadline(10))
+    assert server.received[-1].headers["Authorization"] is None
+
+
+def test_a_connection_is_kept_for_the_next_call_of_the_same_thread(server: EvilPersona) -> None:
+    persona = persona_at(server, "ok")
+    before = len(server.received)
+    for _ in range(5):
+        persona.reply(a_request(), a_real_deadline(10))
+    assert len({received.connection for received in server.received[before:]}) == 1
+
+
+def test_a_connection_that_was_idle_for_long_is_not_trusted(server: EvilPersona) -> None:
+    clock = SteppingClock()
+    persona = ServicePersona(server.url("ok"), clock)
+    before = len(server.received)
+    for _ in range(2):
+        persona.reply(a_request(), a_real_deadline(10))
+        clock.ahead += 1.5
+    assert len({received.connection for received in server.received[before:]}) == 2
+
+
+class SteppingClock(SystemClock):
+    ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+def test_a_connection_that_the_server_closed_is_made_anew(server: EvilPersona) -> None:
+    persona = persona_at(server, "close-after")
+    for _ in range(3):
+        assert persona.reply(a_request(), a_real_deadline(10)).text
+        time.sleep(0.02)  # until the end of the connection has arrived
+
+
+@pytest.mark.parametrize("mode", ["hang", "truncated", "endless", "status-500", "html"])
+def test_a_broken_call_leaves_nothing_behind_for_the_next(server: EvilPersona, mode: str) -> None:
+    persona = persona_at(server, mode)
+    for _ in range(2):
+        fail(persona, 0.2 if mode == "hang" else 10)
+    before = open_connections()
+    fail(persona, 0.2 if mode == "hang" else 10)
+    assert open_connections() <= before
+
+
+def open_connections() -> int:
+    gc.collect()
+    return sum(is_connected(descriptor) for descriptor in range(256))
+
+
+def is_connected(descriptor: int) -> bool:
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as sock:
+            return bool(sock.getpeername())
+    except OSError:
+        return False
+
+
+def test_many_threads_call_at_once(server: EvilPersona) -> None:
+    persona = persona_at(server, "latency-200")
+    answers: list[str] = []
+
+    def call() -> None:
+        answers.append(persona.reply(a_request(), a_real_deadline(10)).text)
+
+    began = time.monotonic()
+    threads = [threading.Thread(target=call) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == ["I thought about it."] * 30
+    assert time.monotonic() - began < 3
+
+
+def test_a_failure_is_a_known_problem_until_a_call_goes_well(server: EvilPersona) -> None:
+    server.answers["fickle"] = b"{}"
+    persona = persona_at(server, "body-fickle")
+    fail(persona)
+    problem = persona.problem()
+    assert problem is not None
+    assert "failed: the answer has no text" in problem
+    server.answers["fickle"] = b'{"response": "Well."}'
+    persona.reply(a_request(), a_real_deadline(10))
+    assert persona.problem() is None
+
+
+def test_a_refused_prompt_is_no_problem_of_the_service(server: EvilPersona) -> None:
+    persona = persona_at(server, "status-400")
+    fail(persona)
+    assert persona.problem() is None
+
+
+def test_a_cancelled_call_says_nothing_about_the_service(server: EvilPersona) -> None:
+    cancelled = threading.Event()
+    persona = persona_at(server, "status-500")
+    fail(persona)
+    before = persona.problem()
+    cancelled.set()
+    with pytest.raises(PersonaCancelled):
+        persona.reply(a_request(), a_real_deadline(5, cancelled))
+    assert persona.problem() == before
+
+
+def test_a_call_costs_little_processor_time(server: EvilPersona) -> None:
+    persona = persona_at(server, "ok")
+    deadline = a_real_deadline(60)
+    for _ in range(20):
+        persona.reply(a_request(), deadline)
+    began = time.thread_time()
+    for _ in range(200):
+        persona.reply(a_request(), deadline)
+    assert (time.thread_time() - began) / 200 < timedelta(milliseconds=5).total_seconds()

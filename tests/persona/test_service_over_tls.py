@@ -1,0 +1,89 @@
+"""The same promises where the persona service speaks TLS."""
+
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.clock import SystemClock
+from app.core.errors import PersonaTimeout, PersonaTooLong, PersonaUnreachable
+from app.persona.service import ServicePersona
+from tests.persona.evil import EvilPersona
+from tests.persona.given import a_real_deadline, a_request
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl on this machine to make a certificate with")
+    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += [
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=test",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    command += ["-keyout", str(file.with_suffix(".key")), "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    return file
+
+
+@pytest.fixture(scope="module")
+def server(certificate: Path) -> Iterator[EvilPersona]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    with EvilPersona(tls=context) as evil:
+        yield evil
+
+
+def persona_at(server: EvilPersona, mode: str, certificate: Path) -> ServicePersona:
+    return ServicePersona(server.url(mode), SystemClock(), verify=str(certificate))
+
+
+def test_it_answers_over_tls_on_one_connection(server: EvilPersona, certificate: Path) -> None:
+    persona = persona_at(server, "ok", certificate)
+    before = len(server.received)
+    for _ in range(3):
+        assert persona.reply(a_request(), a_real_deadline(10)).text == "I thought about it."
+    assert len({received.connection for received in server.received[before:]}) == 1
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(server: EvilPersona) -> None:
+    persona = ServicePersona(server.url("ok"), SystemClock())
+    before = len(server.received)
+    with pytest.raises(PersonaUnreachable, match="certificate") as caught:
+        persona.reply(a_request(), a_real_deadline(10))
+    assert not caught.value.reached
+    assert len(server.received) == before
+
+
+@pytest.mark.parametrize("mode", ["hang", "trickle-headers", "trickle-body"])
+def test_the_whole_time_is_kept_over_tls(server: EvilPersona, certificate: Path, mode: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(PersonaTimeout):
+        persona_at(server, mode, certificate).reply(a_request(), a_real_deadline(0.6))
+    assert time.monotonic() - began < 1.1
+
+
+def test_a_handshake_that_never_ends_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        persona = ServicePersona(f"https://127.0.0.1:{silent.getsockname()[1]}", SystemClock())
+        began = time.monotonic()
+        with pytest.raises(PersonaTimeout):
+            persona.reply(a_request(), a_real_deadline(0.6))
+        assert time.monotonic() - began < 1.1
+
+
+def test_ten_gigabytes_over_tls_are_not_read(server: EvilPersona, certificate: Path) -> None:
+    with pytest.raises(PersonaTooLong):
+        persona_at(server, "huge", certificate).reply(a_request(), a_real_deadline(10))

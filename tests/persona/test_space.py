@@ -1,0 +1,541 @@
+"""No path leaves the space, and no append loses anything."""
+
+import fcntl
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.core.clock import FakeClock
+from app.core.errors import NoSuchFile, PersonaTimeout, SpaceError
+from app.persona.appending import LARGEST_FILE, replace
+from app.persona.openat import FOLDER, Openat2, Opener, Walk, best_opener
+from app.persona.space import DEEPEST, MOST_ENTRIES, Space, ensure_space, skeleton_folders
+from tests.persona.given import NOW, a_deadline, a_real_deadline, put
+
+SKELETON = Path(__file__).parents[2] / "app" / "persona" / "skeleton"
+SECRET = "the secret of somebody else"
+
+
+@pytest.fixture(params=["kernel", "walk"])
+def opener(request: pytest.FixtureRequest) -> Opener:
+    return Walk() if request.param == "walk" else best_opener()
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "secret.md").write_text(SECRET)
+    return folder
+
+
+@pytest.fixture
+def space(tmp_path: Path, outside: Path, opener: Opener) -> Space:
+    root = tmp_path / "space"
+    ensure_space(root)
+    put(root, "scratch/notes.md", "mine\n")
+    return Space(root, opener)
+
+
+def test_a_new_kernel_resolves_paths_itself() -> None:
+    release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+    expected = Openat2 if sys.platform == "linux" and release >= (5, 6) else Walk
+    assert isinstance(best_opener(), expected)
+
+
+def test_a_file_of_the_space_is_read_up_to_a_size(space: Space) -> None:
+    assert space.exists("scratch/notes.md")
+    assert space.read_text("scratch/notes.md", 100) == "mine\n"
+    assert space.read_text("./scratch//notes.md", 2) == "mi"
+    put(space.root, "scratch/odd.md", "")
+    (space.root / "scratch" / "odd.md").write_bytes(b"a\xffb")
+    assert space.read_text("scratch/odd.md", 100) == "a\ufffdb"
+
+
+def test_a_file_that_is_not_there_has_its_own_error(space: Space) -> None:
+    assert not space.exists("scratch/other.md")
+    assert not space.exists("nowhere/at/all.md")
+    with pytest.raises(NoSuchFile):
+        space.read_text("scratch/other.md", 100)
+
+
+BAD_PATHS = [
+    "",
+    ".",
+    "..",
+    "/",
+    "//",
+    "/etc/passwd",
+    "//etc/passwd",
+    "../outside/secret.md",
+    "scratch/../../outside/secret.md",
+    "scratch/../scratch/notes.md",
+    "./../outside/secret.md",
+    "scratch/..",
+    "scratch/../..",
+    "a/b/c/../../../../outside/secret.md",
+    "..\\outside\\secret.md",
+    "scratch\\notes.md",
+    "C:\\notes.md",
+    "scratch/notes.md\x00",
+    "scratch/notes.md\x00.md",
+    "scratch/no\ntes.md",
+    "scratch/\x1b[2Jnotes.md",
+    "scratch/notes\u202e.md",
+    "scratch/notes\u2028.md",
+    "scratch/\ud800.md",
+    ".hidden.md",
+    "scratch/.hidden/notes.md",
+    "...",
+    "scratch/...",
+    "scratch",
+    "scratch/",
+    "scratch/notes.md/more.md",
+    "~/../../etc/passwd",
+    "a" * 300 + ".md",
+    "a/" * 600 + "a.md",
+]
+
+
+@pytest.mark.parametrize("path", BAD_PATHS)
+def test_a_path_that_is_not_simply_a_file_below_is_refused(
+    space: Space, outside: Path, path: str
+) -> None:
+    before = everything(space.root.parent)
+    with pytest.raises(SpaceError):
+        space.read_text(path, 100)
+    if path not in ("~/../../etc/passwd",):
+        with pytest.raises(SpaceError):
+            space.append_text(path, "x", a_deadline())
+    assert everything(space.root.parent) == before
+
+
+def everything(root: Path) -> list[tuple[str, bytes]]:
+    """Return every file below with its content; folders made on the way do not count."""
+    files = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted((str(path.relative_to(root)), path.read_bytes()) for path in files)
+
+
+def plant(space: Space, outside: Path, what: str) -> str:
+    """Put something treacherous into the space; return the path that leads to it."""
+    scratch = space.root / "scratch"
+    trap = scratch / "trap.md"
+    if what == "link to a file outside":
+        trap.symlink_to(outside / "secret.md")
+    elif what == "relative link outside":
+        trap.symlink_to("../../outside/secret.md")
+    elif what == "link to nothing":
+        trap.symlink_to(outside / "new.md")
+    elif what == "link to itself":
+        trap.symlink_to("trap.md")
+    elif what == "link within the space":
+        trap.symlink_to("notes.md")
+    elif what == "link by proc":
+        trap.symlink_to("/proc/self/environ")
+    elif what == "link to a device":
+        trap.symlink_to("/dev/zero")
+    elif what == "hard link outside":
+        os.link(outside / "secret.md", trap)
+    elif what == "hard link within":
+        os.link(scratch / "notes.md", trap)
+    elif what == "pipe":
+        os.mkfifo(trap)
+    elif what == "socket":
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(os.path.relpath(trap))
+    elif what == "folder":
+        trap.mkdir()
+    elif what == "folder that is a link outside":
+        (scratch / "door").symlink_to(outside)
+        return "scratch/door/secret.md"
+    elif what == "folder that is a link by proc":
+        (scratch / "door").symlink_to("/proc/self/cwd")
+        return "scratch/door/setup.cfg"
+    elif what == "folder that is a link within":
+        (space.root / "door").symlink_to("scratch")
+        return "door/notes.md"
+    elif what == "chain of links":
+        (scratch / "one").symlink_to("two")
+        (scratch / "two").symlink_to(outside)
+        return "scratch/one/secret.md"
+    return "scratch/trap.md"
+
+
+TRAPS = [
+    "link to a file outside",
+    "relative link outside",
+    "link to nothing",
+    "link to itself",
+    "link within the space",
+    "link by proc",
+    "link to a device",
+    "hard link outside",
+    "hard link within",
+    "pipe",
+    "socket",
+    "folder",
+    "folder that is a link outside",
+    "folder that is a link by proc",
+    "folder that is a link within",
+    "chain of links",
+]
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_what_is_no_plain_file_is_neither_read_nor_written_nor_waited_for(
+    space: Space, outside: Path, trap: str
+) -> None:
+    path = plant(space, outside, trap)
+    before = everything(space.root.parent)
+    with pytest.raises(SpaceError) as caught:
+        space.read_text(path, 100)
+    assert not isinstance(caught.value, NoSuchFile)
+    with pytest.raises(SpaceError):
+        space.exists(path)
+    with pytest.raises(SpaceError):
+        space.append_text(path, "x", a_deadline())
+    assert everything(space.root.parent) == before
+    assert path not in [file.path for file in space.survey().files]
+
+
+def test_new_folders_are_not_made_through_a_link(space: Space, outside: Path) -> None:
+    (space.root / "scratch" / "door").symlink_to(outside)
+    with pytest.raises(SpaceError):
+        space.append_text("scratch/door/new/notes.md", "x", a_deadline())
+    assert not (outside / "new").exists()
+
+
+def test_a_device_in_the_space_is_refused(space: Space) -> None:
+    try:
+        os.mknod(space.root / "zero.md", 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:
+        return  # only the administrator can put one there at all
+    with pytest.raises(SpaceError):
+        space.read_text("zero.md", 100)
+
+
+@pytest.mark.parametrize(
+    "path", ["tasks/tasks.json", "tasks/x.md", "Tasks/x.md", "./tasks//x/y.md"]
+)
+def test_the_folder_of_the_service_is_not_written(space: Space, path: str) -> None:
+    with pytest.raises(SpaceError, match="belongs to the service"):
+        space.append_text(path, "x", a_deadline())
+    assert sorted(os.listdir(space.root / "tasks")) == ["README.md", "results"]
+
+
+def test_a_space_that_is_gone_is_a_problem_and_not_a_missing_file(space: Space) -> None:
+    assert space.problem() is None
+    lost = Space(space.root / "nowhere", Walk())
+    assert lost.problem() is not None
+    with pytest.raises(SpaceError) as caught:
+        lost.exists("notes.md")
+    assert not isinstance(caught.value, NoSuchFile)
+
+
+class Swapping:
+    """Swaps a folder of the space for a link outside and back, as fast as it can."""
+
+    def __init__(self, space: Space, outside: Path) -> None:
+        self.door = space.root / "door"
+        self.link = space.root / "link"
+        self.aside = space.root / "aside"
+        self.door.mkdir()
+        (self.door / "secret.md").write_text("harmless")
+        self.link.symlink_to(outside)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._swap)
+
+    def _swap(self) -> None:
+        while not self._stop.is_set():
+            self.door.rename(self.aside)
+            self.link.rename(self.door)
+            self.door.rename(self.link)
+            self.aside.rename(self.door)
+
+    def __enter__(self) -> "Swapping":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_a_race_with_a_folder_that_becomes_a_link_never_leads_out(
+    space: Space, outside: Path
+) -> None:
+    read = refused = 0
+    with Swapping(space, outside):
+        for _ in range(3000):
+            try:
+                assert space.read_text("door/secret.md", 100) == "harmless"
+                read += 1
+            except SpaceError:
+                refused += 1
+    assert read > 50, "the race must sometimes find the folder"
+    assert refused > 50, "and sometimes not"
+
+
+def test_a_race_of_an_append_never_writes_outside(space: Space, outside: Path) -> None:
+    with Swapping(space, outside):
+        for _ in range(300):
+            try:
+                space.append_text("door/new.md", "x", a_real_deadline(5))
+            except SpaceError:
+                continue
+    assert os.listdir(outside) == ["secret.md"]
+
+
+def test_a_survey_lists_files_newest_first_without_links_hidden_files_and_the_service(
+    space: Space, outside: Path
+) -> None:
+    put(space.root, "meta/goals.md", "- [ ] one", timedelta(hours=3))
+    put(space.root, "scratch/deep/er/picture.png", "png", timedelta(hours=2))
+    put(space.root, "scratch/.secret/notes.md", "hidden")
+    put(space.root, "scratch/.notes.md.tmp", "hidden")
+    put(space.root, "scratch/bad\nname.md", "control")
+    put(space.root, "tasks/results/one.json", "{}")
+    (space.root / "scratch" / "door").symlink_to(outside)
+    survey = space.survey()
+    assert survey.complete
+    assert [file.path for file in survey.files] == [
+        "scratch/notes.md",
+        "scratch/deep/er/picture.png",
+        "meta/goals.md",
+    ]
+    assert survey.files[0].size == 5
+    assert survey.files[0].modified == NOW - timedelta(hours=1)
+    assert [file.path for file in survey.notes()] == ["scratch/notes.md", "meta/goals.md"]
+    since = NOW - timedelta(hours=2)
+    assert [file.path for file in survey.changed_since(since)] == ["scratch/notes.md"]
+
+
+def test_a_survey_is_bounded_and_says_so(space: Space) -> None:
+    folder = space.root / "scratch" / "many"
+    folder.mkdir()
+    for number in range(MOST_ENTRIES + 10):
+        (folder / f"{number}.md").touch()
+    survey = space.survey()
+    assert not survey.complete
+    assert MOST_ENTRIES - 20 < len(survey.files) <= MOST_ENTRIES
+
+
+def test_a_survey_does_not_go_down_for_ever(space: Space) -> None:
+    put(space.root, "/".join(["scratch", *"d" * (DEEPEST - 1), "last.md"]), "x")
+    assert space.survey().complete
+    put(space.root, "/".join(["scratch", *"d" * DEEPEST, "deeper.md"]), "x")
+    survey = space.survey()
+    assert not survey.complete
+    assert "deeper" not in str(survey.files)
+    assert "last.md" in str(survey.files)
+
+
+@pytest.mark.parametrize("seconds", [-(2**40), 2**40, 2**62])
+def test_a_file_from_a_year_without_a_calendar_does_no_harm(space: Space, seconds: int) -> None:
+    file = space.root / "scratch" / "notes.md"
+    os.utime(file, (0, seconds))
+    (found,) = space.survey().files
+    assert isinstance(found.modified, datetime)
+
+
+def test_an_append_makes_file_and_folders_and_keeps_what_was_there(space: Space) -> None:
+    assert space.append_text("new/folder/journal.md", "one\n", a_deadline())
+    assert space.append_text("new/folder/journal.md", "two\n", a_deadline())
+    assert (space.root / "new/folder/journal.md").read_text() == "one\n\ntwo\n"
+    assert os.listdir(space.root / "new" / "folder") == ["journal.md"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("", "x"), ("a", "a\n\nx"), ("a\n", "a\n\nx"), ("a\n\n", "a\n\nx"), ("a\n\n\n", "a\n\n\nx")],
+)
+def test_an_append_is_set_off_by_an_empty_line(space: Space, before: str, after: str) -> None:
+    put(space.root, "scratch/notes.md", before)
+    space.append_text("scratch/notes.md", "x", a_deadline())
+    assert (space.root / "scratch/notes.md").read_text() == after
+
+
+def test_bytes_that_are_no_text_and_the_mode_of_the_file_survive_an_append(space: Space) -> None:
+    file = space.root / "scratch" / "notes.md"
+    file.write_bytes(b"\xff\x00\r\n\n")
+    file.chmod(0o640)
+    space.append_text("scratch/notes.md", "x", a_deadline())
+    assert file.read_bytes() == b"\xff\x00\r\n\nx"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+
+
+def test_nothing_is_appended_where_the_mark_stands_already(space: Space) -> None:
+    deadline = a_deadline()
+    assert space.append_text("scratch/notes.md", "run 7\n", deadline, unless="run 7")
+    before = (space.root / "scratch/notes.md").stat()
+    assert not space.append_text("scratch/notes.md", "run 7\n", deadline, unless="run 7")
+    assert (space.root / "scratch/notes.md").stat() == before
+    assert space.append_text("scratch/notes.md", "run 8\n", deadline, unless="run 8")
+
+
+def test_a_file_does_not_grow_without_bound(space: Space) -> None:
+    file = put(space.root, "scratch/notes.md", "x" * (LARGEST_FILE - 10))
+    with pytest.raises(SpaceError, match="would grow"):
+        space.append_text("scratch/notes.md", "y" * 20, a_deadline())
+    assert file.stat().st_size == LARGEST_FILE - 10
+    assert space.append_text("scratch/notes.md", "y" * 8, a_deadline())
+    assert file.stat().st_size == LARGEST_FILE
+
+
+def test_what_a_kill_left_behind_is_neither_used_nor_in_the_way(
+    space: Space, outside: Path
+) -> None:
+    leftover = put(space.root, "scratch/.notes.md.tmp", "half an en")
+    space.append_text("scratch/notes.md", "x", a_deadline())
+    assert (space.root / "scratch/notes.md").read_text() == "mine\n\nx"
+    assert not leftover.exists()
+    os.link(outside / "secret.md", leftover)
+    space.append_text("scratch/notes.md", "y", a_deadline())
+    assert (outside / "secret.md").read_text() == SECRET
+
+
+def test_a_file_that_changed_meanwhile_is_not_replaced(space: Space) -> None:
+    file = space.root / "scratch" / "notes.md"
+    before = file.stat()
+    folder = os.open(file.parent, FOLDER)
+    try:
+        with file.open("a") as other:
+            other.write("theirs\n")
+        assert not replace(folder, "notes.md", b"ours", before)
+        assert not replace(folder, "notes.md", b"ours", None)
+        assert file.read_text() == "mine\ntheirs\n"
+        assert replace(folder, "notes.md", b"ours", file.stat())
+        assert file.read_text() == "ours"
+        file.unlink()
+        assert not replace(folder, "notes.md", b"ours", before)
+        assert sorted(os.listdir(folder)) == ["README.md"]
+    finally:
+        os.close(folder)
+
+
+def test_appends_of_several_threads_all_stay(space: Space) -> None:
+    def work(name: str) -> None:
+        for number in range(20):
+            space.append_text("scratch/log.md", f"{name}{number}\n", a_real_deadline(30))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = (space.root / "scratch/log.md").read_text().split()
+    assert sorted(lines) == sorted(f"{name}{number}" for name in "abcd" for number in range(20))
+
+
+def test_a_lock_that_somebody_holds_for_ever_ends_with_the_deadline(space: Space) -> None:
+    folder = os.open(space.root / "scratch", FOLDER)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        clock = FakeClock(NOW)
+        with pytest.raises(PersonaTimeout):
+            space.append_text("scratch/notes.md", "x", a_deadline(5, clock))
+        assert clock.monotonic() == pytest.approx(5)
+    finally:
+        os.close(folder)
+    assert space.append_text("scratch/notes.md", "x", a_deadline())
+
+
+APPENDING = """
+import sys, threading
+from datetime import timedelta
+from pathlib import Path
+from app.core.clock import SystemClock
+from app.persona.client import Deadline
+from app.persona.space import Space
+space = Space(Path(sys.argv[1]))
+deadline = Deadline(SystemClock(), timedelta(seconds=60), threading.Event())
+number = int(sys.argv[2])
+while True:
+    space.append_text("scratch/killed.md", f"begin {number} {'x' * 20000} end {number}", deadline)
+    print(number, flush=True)
+    number += 1
+"""
+
+
+@pytest.fixture
+def appended(space: Space) -> Iterator[list[int]]:
+    """Append in a process of its own and kill it, several times; yield what it acknowledged."""
+    acknowledged: list[int] = []
+    for kill in range(5):
+        command = [sys.executable, "-c", APPENDING, str(space.root), str(kill * 100_000)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            acknowledged += [int(process.stdout.readline()) for _ in range(3 + 2 * kill)]
+            process.send_signal(signal.SIGKILL)
+            acknowledged += [int(line) for line in process.stdout if line.endswith("\n")]
+    yield acknowledged
+
+
+@pytest.mark.parametrize("opener", ["kernel"], indirect=True)
+def test_a_kill_leaves_whole_entries_and_every_acknowledged_one(
+    space: Space, appended: list[int]
+) -> None:
+    entries = (space.root / "scratch/killed.md").read_text().split("\n\n")
+    whole = [f"begin {number} {'x' * 20000} end {number}" for number in map(number_of, entries)]
+    assert entries == whole
+    assert set(appended) <= set(map(number_of, entries))
+
+
+def number_of(entry: str) -> int:
+    return int(entry.split(" ", 2)[1])
+
+
+def test_a_new_space_has_every_folder_and_its_readme(tmp_path: Path) -> None:
+    ensure_space(tmp_path / "new" / "space")
+    assert everything(tmp_path / "new" / "space") == everything(SKELETON)
+    assert skeleton_folders() == [
+        *["", "emotional_state", "identity", "learning_journey", "logs", "meta"],
+        *["reflections", "scratch", "tasks", "tasks/results"],
+    ]
+
+
+def test_a_space_that_exists_is_never_overwritten(tmp_path: Path) -> None:
+    put(tmp_path, "meta/README.md", "my own")
+    put(tmp_path, "meta/goals.md", "- [ ] mine")
+    (tmp_path / "identity").mkdir()
+    (tmp_path / "logs").write_text("a file in its place")
+    ensure_space(tmp_path)
+    assert (tmp_path / "meta/README.md").read_text() == "my own"
+    assert (tmp_path / "meta/goals.md").read_text() == "- [ ] mine"
+    assert os.listdir(tmp_path / "identity") == []
+    assert (tmp_path / "logs").read_text() == "a file in its place"
+    assert (tmp_path / "scratch/README.md").is_file()
+    assert not (tmp_path / "README.md").exists()
+    before = everything(tmp_path)
+    ensure_space(tmp_path)
+    assert everything(tmp_path) == before
+
+
+def test_a_space_is_not_made_through_a_link(tmp_path: Path, outside: Path) -> None:
+    root = tmp_path / "space"
+    root.mkdir()
+    (root / "tasks").symlink_to(outside)
+    with pytest.raises(SpaceError):
+        ensure_space(root)
+    assert os.listdir(outside) == ["secret.md"]
+
+
+def test_a_space_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SpaceError, match="cannot be made"):
+        ensure_space(tmp_path / "file" / "space")
+
+
+def test_the_space_of_the_repository_is_the_packaged_one() -> None:
+    repository = Path(__file__).parents[2] / "persona_space"
+    ours = {path: text for path, text in everything(repository) if path.endswith("README.md")}
+    assert ours == dict(everything(SKELETON))
