@@ -10,16 +10,18 @@ from pathlib import Path
 import psycopg
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import insert
 from sqlalchemy.engine import make_url
 
 from app import create_app
 from app.config import Settings, read_settings
 from app.core.clock import Clock, FakeClock
-from app.database import Database
+from app.database import Database, metadata
 from app.log import configure_logging
 from app.migrations import upgrade
 from app.persona.client import Persona
 from app.persona.fakes import ScriptedPersona
+from app.tasks.tables import registry_clock
 from app.wiring import Services, build
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -59,12 +61,12 @@ def _url_of(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[str]:
-    """The name of a migrated PostgreSQL database, to be copied.
+def postgres_database() -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database for one test after the other.
 
     Without a server the tests that need one are skipped; where CI is true they fail.
     """
-    name = f"template_{uuid.uuid4().hex}"
+    name = f"test_{uuid.uuid4().hex}"
     try:
         _on_server(f"CREATE DATABASE {name}")
     except psycopg.OperationalError as error:
@@ -73,23 +75,30 @@ def postgres_template() -> Iterator[str]:
             pytest.fail(reason)
         pytest.skip(reason)
     _migrate(_url_of(name))
-    yield name
+    yield _url_of(name)
     _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _empty(url: str) -> None:
+    """Take a database back to how the migrations left it."""
+    database = Database(url)
+    with database.write() as connection:
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.exec_driver_sql(f"TRUNCATE {tables}")
+        connection.execute(insert(registry_clock).values(id=1, version=0, default_timezone="UTC"))
+    database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database: SQLite, then PostgreSQL."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty, migrated database: SQLite, then PostgreSQL."""
     if request.param == "sqlite":
         path = tmp_path / "ledger.sqlite3"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        yield f"sqlite:///{path}"
-        return
-    template = request.getfixturevalue("postgres_template")
-    name = f"test_{uuid.uuid4().hex}"
-    _on_server(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _url_of(name)
-    _on_server(f"DROP DATABASE {name} WITH (FORCE)")
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("postgres_database")
+    _empty(url)
+    return url
 
 
 @pytest.fixture
