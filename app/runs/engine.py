@@ -100,19 +100,27 @@ class Engine:
         What was stopped is still held: the caller releases it. `on_wait` is called all along.
         """
         self.begin_drain()
-        self._wait_idle(grace, on_wait)
+        self._wait_until(self._is_idle, grace, on_wait)
+        # the ledger thread must not take the end of what is stopped now for an outcome
+        self._stop_ledger_thread()
         with self._lock:
             left = list(self._running.values())
         for _, cancelled in left:
             cancelled.set()
-        self._wait_idle(_STOP_WITHIN, on_wait)
+        self._wait_until(lambda: not self._running, _STOP_WITHIN, on_wait)
+        self._pool.shutdown(wait=False)
+        self._filers.shutdown(wait=True)
+        return self._finish_drain([claim for claim, _ in left])
+
+    def _stop_ledger_thread(self) -> None:
         self._stopping.set()
         self._work.set()
         if self._thread is not None:
             self._thread.join(_STOP_WITHIN.total_seconds())
-        self._pool.shutdown(wait=False)
-        self._filers.shutdown(wait=True)
-        return self._finish_drain([claim for claim, _ in left])
+
+    def _is_idle(self) -> bool:
+        with self._lock:
+            return not self._running and not self._ended
 
     def _finish_drain(self, stopped: Sequence[Claim]) -> list[Claim]:
         """Store what ended by itself; give back what ended only because it was told to."""
@@ -130,15 +138,14 @@ class Engine:
             self._ledger.mark_filed(connection, self._take_filed())
         return [claim for claim in stopped if claim.run_id not in {c.run_id for c, _ in real}]
 
-    def _wait_idle(self, span: timedelta, on_wait: Callable[[], None]) -> None:
+    def _wait_until(
+        self, holds: Callable[[], bool], span: timedelta, on_wait: Callable[[], None]
+    ) -> None:
         end = self._clock.monotonic() + span.total_seconds()
-        idle = threading.Event()
-        while self._clock.monotonic() < end:
+        never = threading.Event()
+        while not holds() and self._clock.monotonic() < end:
             on_wait()
-            with self._lock:
-                if not self._running and not self._ended:
-                    return
-            self._clock.wait(idle, timedelta(milliseconds=50))
+            self._clock.wait(never, timedelta(milliseconds=50))
 
     # ---- asking
 
