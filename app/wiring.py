@@ -135,9 +135,11 @@ class _Book:
         return self._registry.task_at(task_id, revision)
 
     def refused(self) -> Sequence[str]:
-        if self._clock.monotonic() >= self._refused_until:
+        """Return what is wrong with tasks.json, looked up once a second, not once a run."""
+        now = self._clock.monotonic()
+        if now >= self._refused_until:
+            self._refused_until = now + 1.0
             self._refused = self._desk.refused()
-            self._refused_until = self._clock.monotonic() + 1.0
         return self._refused
 
 

@@ -189,7 +189,7 @@ class Ledger:
         """
         if not finished:
             return []
-        task_rows.lock_rows(connection, [claim.task_id for claim, _ in finished])
+        task_rows.hold_rows(connection, [claim.task_id for claim, _ in finished])
         holders = _holders(connection, [claim.run_id for claim, _ in finished])
         accepted = [
             (claim, outcome)
@@ -265,7 +265,7 @@ class Ledger:
         found = list(
             connection.execute(select(runs.c.id, runs.c.task_id).where(runs.c.id.in_(run_ids)))
         )
-        task_rows.lock_rows(connection, [row.task_id for row in found])
+        task_rows.hold_rows(connection, [row.task_id for row in found])
         query = select(runs).where(runs.c.id.in_(run_ids), _RUNNING).order_by(runs.c.id)
         return list(connection.execute(query.with_for_update()))
 

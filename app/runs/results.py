@@ -5,6 +5,7 @@ at the next start. The name holds the run id, so no two runs share one and writi
 harmless; the shape is what older clients read.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ import orjson
 from app.core.errors import SpaceError
 from app.core.instants import write_instant
 from app.runs.run import Run
+
+_NO_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT}
+"""How file systems and kernels say that they know no file without a name."""
 
 
 def file_name(run: Run) -> str:
@@ -99,14 +103,37 @@ class ResultFolder:
 
 
 def _write_one(folder: int, name: str, content: bytes) -> None:
+    """Write a file that nobody sees before it is whole and synced."""
+    try:
+        nameless = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    except OSError as error:
+        if error.errno not in _NO_NAMELESS_FILES:
+            raise
+        _write_and_rename(folder, name, content)
+        return
+    try:
+        _fill(nameless, content)
+        os.link(f"/proc/self/fd/{nameless}", name, dst_dir_fd=folder, follow_symlinks=True)
+    except FileExistsError:
+        # a file gets its name only when it is whole, so this one is the run's already
+        return
+    finally:
+        os.close(nameless)
+
+
+def _write_and_rename(folder: int, name: str, content: bytes) -> None:
     temporary = f".{name}.{os.getpid()}.{threading.get_ident()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(temporary, flags, 0o644, dir_fd=folder)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        _fill(descriptor, content)
     finally:
         os.close(descriptor)
     os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _fill(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)

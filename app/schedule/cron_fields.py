@@ -137,8 +137,10 @@ class CronFields:
         place = bisect_left(days, number)
         if place < len(days):
             return day + days[place] - number
-        months = range(month + 1, min(month + _MONTHS_TO_SEARCH, _LAST_MONTH) + 1)
-        return next((_day(m, days[0]) for m in months if (days := self._days_in(m))), None)
+        for later in range(month + 1, min(month + _MONTHS_TO_SEARCH, _LAST_MONTH) + 1):
+            if later % 12 + 1 in self.months and (days := self._days_in(later)):
+                return _day(later, days[0])
+        return None
 
     def _day_to(self, day: int) -> int | None:
         if self._every_day:
@@ -148,8 +150,10 @@ class CronFields:
         place = bisect_right(days, number)
         if place:
             return day + days[place - 1] - number
-        months = range(month - 1, max(month - _MONTHS_TO_SEARCH, 12) - 1, -1)
-        return next((_day(m, days[-1]) for m in months if (days := self._days_in(m))), None)
+        for earlier in range(month - 1, max(month - _MONTHS_TO_SEARCH, 12) - 1, -1):
+            if earlier % 12 + 1 in self.months and (days := self._days_in(earlier)):
+                return _day(earlier, days[-1])
+        return None
 
     def _count_days(self, first: int, last: int) -> int:
         if self._every_day:

@@ -100,7 +100,7 @@ def _zones() -> Mapping[str, str]:
     return {name.lower(): name for name in names}
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _read(text: str, zone: str) -> Schedule:
     check_timezone(zone)
     canonical, trigger = _understand(text, zone)

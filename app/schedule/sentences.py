@@ -171,7 +171,7 @@ def _about_change(trigger: Cron, change: Stretch) -> str | None:
     more = fields.count(low, high) - 1
     times = f"{_clock(first)} and {more} more" if more else _clock(first)
     if new > old:
-        fate = f"left out and run at {_clock(new)}, once" if fields.fixed else "left out and not run"
+        fate = f"left out and {f'run at {_clock(new)}, once' if fields.fixed else 'not run'}"
     else:
         fate = f"read twice and run {'the first time only' if fields.fixed else 'both times'}"
     verb = "are" if more else "is"

@@ -46,16 +46,18 @@ log = structlog.get_logger(__name__)
 GRACE = timedelta(seconds=2)
 LONGEST_GRACE = timedelta(seconds=10)
 READ_OUT_EVERY = timedelta(seconds=1)
+READ_OUT_REST = 20
+"""How many times longer than a rewrite took the next one that only shows run state waits."""
 KEEP_DISPLACED = timedelta(seconds=3)
 LOOK_AT_DISPLACED = timedelta(milliseconds=500)
 SOON = timedelta(milliseconds=200)
 LATER = timedelta(seconds=2)
-_LOCK_TIMEOUT = 10.0
 _MOST_ROUNDS = 8
 _NOTE = (
     "The scheduled tasks. Edit them with any editor, a change is in force within a second. A new "
     "task needs id, name, type, schedule and prompt. schedule is manual, hourly, daily, weekly, "
-    "monthly or five fields of cron such as '0 9 * * 1'; enabled: false lets a task rest. "
+    "monthly, five fields of cron such as '0 9 * * 1', 'every 15m', 'in 30m', or "
+    "'at 2026-12-01T09:00'; enabled: false lets a task rest. "
     "last_run, next_run and run_count only show what happened. An entry with a mistake is left as "
     "it stands, its last good version stays in force, and tasks.errors.json says what is wrong. "
     "Leave _revision alone: it tells which version an edit started from."
@@ -112,12 +114,13 @@ class Desk:
         clock: Clock,
         *,
         lock_path: Path,
+        lock_timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._database = database
         self._registry = registry
         self._file = file
         self._clock = clock
-        self._lock_path = lock_path
+        self._lock_path, self._lock_timeout = lock_path, lock_timeout
         self._path = str(file.path.absolute())
         self._intake = Intake(registry, clock)
         self._read_out = ReadOut(registry)
@@ -135,8 +138,16 @@ class Desk:
         return self._load().is_new
 
     def registry_version(self) -> int:
-        """Return the version of the registry, which the file should show."""
-        return self._registry.snapshot().version
+        """Return the version of the registry."""
+        return self._registry.version()
+
+    def wanted(self) -> tuple[int, int | None]:
+        """Return what the file should show: the newest definitions, and now and then run state.
+
+        Run state moves with every run; it counts only when it is time to show it again.
+        """
+        is_time = self._clock.monotonic() >= self._next_read_out
+        return self._registry.defined(), self._registry.version() if is_time else None
 
     def status(self) -> DeskStatus:
         """Return what is wrong, as the last look of any process found it."""
@@ -200,7 +211,7 @@ class Desk:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            with FileLock(self._lock_path, timeout=_LOCK_TIMEOUT):
+            with FileLock(self._lock_path, timeout=self._lock_timeout.total_seconds()):
                 self._row = self._load()
                 yield
         except Timeout as error:
@@ -356,12 +367,15 @@ class Desk:
         if left > 0 and not (always or changes.definitions or report.changes):
             report.look_again(timedelta(seconds=left))
             return True
+        began = self._clock.monotonic()
         text = render(sheet, changes, stamp=snapshot.version)
         swap = self._file.write(text.encode(), expected=data)
         if not swap.done:
             self._slipped_in = swap.found
             return False
-        self._next_read_out = self._clock.monotonic() + READ_OUT_EVERY.total_seconds()
+        ended = self._clock.monotonic()
+        rest = max(READ_OUT_EVERY.total_seconds(), READ_OUT_REST * (ended - began))
+        self._next_read_out = ended + rest
         self._store(
             replace(self._row, seen=text, faults=_moved_up(self._row.faults, changes.removed))
         )

@@ -96,10 +96,10 @@ def render(sheet: Sheet, changes: Changes, *, stamp: int) -> str:
     )
     if sheet.members is None:
         return sheet.text[: sheet.list_start] + tasks + sheet.text[sheet.list_end :]
-    return _stamped(sheet.text, sheet.members, tasks, stamp, outer)
+    return _stamped(sheet.text, sheet.members, tasks, stamp)
 
 
-def _stamped(text: str, members: Sequence[Member], tasks: str, stamp: int, margin: str) -> str:
+def _stamped(text: str, members: Sequence[Member], tasks: str, stamp: int) -> str:
     new = f'"{STAMP}": {stamp}'
     stamped = any(member.key == STAMP for member in members)
     pieces, at = [], 0
@@ -107,7 +107,9 @@ def _stamped(text: str, members: Sequence[Member], tasks: str, stamp: int, margi
         if member.key == STAMP:
             pieces += [text[at : member.start], new]
         elif member.key == TASKS:
-            lead = "" if stamped else f"{new},{margin or ' '}"
+            head = text[: member.start]
+            space = head[len(head.rstrip()) :] or " "
+            lead = "" if stamped else f"{new},{space}"
             pieces += [text[at : member.start], lead, text[member.start : member.value], tasks]
         else:
             continue

@@ -88,9 +88,9 @@ class Intake:
         def also(connection: Connection) -> None:
             desk_row.store(connection, taken.row)
 
-        self._registry._write(touched, decide, FILE, also)
+        self._registry.change(touched, decide, FILE, also)
         if not swapped_out and sheet.stamp is not None:
-            self._merged = (sheet.stamp, _good_entries(sheet, taken.row.faults))
+            self._merged = (sheet.stamp, self.base_of_seen(taken.row))
         return taken
 
     def base_of_seen(self, row: DeskRow) -> Definitions:

@@ -6,7 +6,7 @@ an immutable snapshot of this process that is brought up to date by difference.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -59,36 +59,40 @@ class Registry:
             held = self._snapshot
             if version == held.version:
                 return held
-            changed = rows.rows_changed_since(connection, held.version)
-        return self._take_over(version, held, changed)
-
-    def _take_over(self, version: int, held: Snapshot, changed: Iterable[Any]) -> Snapshot:
+            states = rows.states_changed_since(connection, held.version)
+            revised = [
+                state.id
+                for state in states
+                if state.deleted_at is None and not _is_current(held.records.get(state.id), state)
+            ]
+            whole = {row.id: rows.record_of(row) for row in rows.rows_of(connection, revised)}
         records = dict(held.records)
-        for row in changed:
-            records.pop(row.id, None)
-            if row.deleted_at is None:
-                records[row.id] = self._renewed(held.records.get(row.id), row)
-        ordered = dict(sorted(records.items(), key=lambda item: item[1].position))
-        fresh = Snapshot(version=version, records=ordered)
+        for state in states:
+            if state.deleted_at is not None:
+                records.pop(state.id, None)
+            elif state.id in whole:
+                records[state.id] = whole[state.id]
+            else:
+                records[state.id] = _with_state(records[state.id], state)
+        if records.keys() != held.records.keys():
+            records = dict(sorted(records.items(), key=lambda item: item[1].position))
+        return self._keep(Snapshot(version=version, records=records))
+
+    def _keep(self, fresh: Snapshot) -> Snapshot:
         with self._lock:
             if fresh.version > self._snapshot.version:
                 self._snapshot = fresh
         return fresh
 
-    @staticmethod
-    def _renewed(held: TaskRecord | None, row: Any) -> TaskRecord:
-        if held is None or held.revision != row.revision:
-            return rows.record_of(row)
-        return replace(
-            held,
-            cursor=row.cursor,
-            last_run=row.last_run,
-            last_status=row.last_status,
-            last_reason=row.last_reason,
-            last_completed_at=row.last_completed_at,
-            run_count=row.run_count,
-            changed=row.changed,
-        )
+    def version(self) -> int:
+        """Return the version of the registry, which rises with every change of anything in it."""
+        with self._database.read() as connection:
+            return rows.read_version(connection)
+
+    def defined(self) -> int:
+        """Return the version at which a definition changed last; run state does not count."""
+        with self._database.read() as connection:
+            return rows.newest_revision(connection)
 
     def get(self, task_id: str) -> TaskRecord:
         """Return a task that is in force; raise TaskNotFound."""
@@ -281,7 +285,22 @@ class Registry:
             log.info("task.changed", task_id=change.task_id, by=str(author), what=what)
         return self.snapshot()
 
-    _write = change
+
+def _is_current(held: TaskRecord | None, state: Any) -> bool:
+    return held is not None and held.revision == state.revision
+
+
+def _with_state(held: TaskRecord, state: Any) -> TaskRecord:
+    return replace(
+        held,
+        cursor=state.cursor,
+        last_run=state.last_run,
+        last_status=state.last_status,
+        last_reason=state.last_reason,
+        last_completed_at=state.last_completed_at,
+        run_count=state.run_count,
+        changed=state.changed,
+    )
 
 
 def _found(current: Mapping[str, TaskRecord], task_id: str, if_revision: int | None) -> TaskRecord:

@@ -19,6 +19,11 @@ def read_version(connection: Connection) -> int:
     return int(connection.execute(select(registry_clock.c.version)).scalar_one())
 
 
+def newest_revision(connection: Connection) -> int:
+    """Return the registry version of the newest revision of any task."""
+    return connection.execute(select(func.max(task_revisions.c.version))).scalar_one() or 0
+
+
 def raise_version(connection: Connection) -> int:
     """Raise the registry version and return it.
 
@@ -60,9 +65,32 @@ def lock_rows(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]
     return found
 
 
-def rows_changed_since(connection: Connection, version: int) -> list[Row[Any]]:
-    """Return the rows that changed after a version, tombstones included."""
-    return list(connection.execute(select(tasks).where(tasks.c.changed > version)))
+_STATE = [column for column in tasks.c if column.name not in {"definition", "timezone"}]
+
+
+def states_changed_since(connection: Connection, version: int) -> list[Row[Any]]:
+    """Return the rows that changed after a version, tombstones included, without definitions."""
+    return list(connection.execute(select(*_STATE).where(tasks.c.changed > version)))
+
+
+def rows_of(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return the whole rows of these tasks."""
+    found: list[Row[Any]] = []
+    for some in _batches(list(task_ids)):
+        found.extend(connection.execute(select(tasks).where(tasks.c.id.in_(some))))
+    return found
+
+
+def hold_rows(connection: Connection, task_ids: Sequence[str]) -> None:
+    """Hold the rows of these tasks until the transaction ends, without reading them.
+
+    SQLite lets one writer in at a time anyway.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    for some in _batches(sorted(set(task_ids))):
+        query = select(tasks.c.id).where(tasks.c.id.in_(some)).order_by(tasks.c.id)
+        connection.execute(query.with_for_update())
 
 
 def advance(connection: Connection, cursors: Mapping[str, datetime]) -> None:

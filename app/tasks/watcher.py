@@ -41,6 +41,7 @@ class Watcher:
         self._every = every
         self._thread: threading.Thread | None = None
         self._known: tuple[Signature | None, int] | None = None
+        self._shown: int | None = None
         self._due_at: float | None = None
         self._rests_until = clock.monotonic()
 
@@ -78,14 +79,15 @@ class Watcher:
 
     def _look(self) -> bool:
         began = self._clock.monotonic()
-        found = (self._file.signature(), self._desk.registry_version())
-        has_moved = found != self._known
+        definitions, run_state = self._desk.wanted()
+        found = (self._file.signature(), definitions)
+        has_moved = found != self._known or run_state not in {None, self._shown}
         if not has_moved and (self._due_at is None or began < self._due_at):
             return False
         report = self._desk.sync()
         ended = self._clock.monotonic()
         self._rests_until = ended + _REST * (ended - began)
-        self._known = found
+        self._known, self._shown = found, run_state or self._shown
         # A write within the same tick of the file's clock looks like none: look twice at a change.
         again = report.again if not has_moved else min(report.again or self._every, self._every)
         self._due_at = ended + again.total_seconds() if again is not None else None
