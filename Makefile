@@ -38,7 +38,7 @@ migrate: $(READY) ## bring the database up to date
 	@$(BIN)/persona-tasks migrate
 
 test: $(DEV) lint types imports ## everything that must hold: lint, types, imports, tests
-	@$(BIN)/python -m pytest -n 2 -q
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 lint: $(DEV) ## style, by ruff
 	@$(BIN)/ruff check .

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from app import create_app
 from app.cli import persona
-from app.config import SettingsSchema
+from app.config import SettingsSchema, read_settings
 from app.runs.run import OUTCOMES, REASONS
 from app.tasks.schema import KNOWN_FIELDS, READ_OUT, RESERVED_IDS
 
@@ -54,6 +55,16 @@ def test_every_command_is_described(command: str) -> None:
 @pytest.mark.parametrize("field", sorted(KNOWN_FIELDS | READ_OUT | RESERVED_IDS))
 def test_every_field_of_a_task_and_every_reserved_word_is_described(field: str) -> None:
     assert f"`{field}`" in page("reference/tasks-json.md")
+
+
+def test_every_route_is_described() -> None:
+    described = page("reference/api.md")
+    app = create_app(read_settings({}))
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:[^:>]*(?:\([^)]*\))?:)?([a-z_]+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            if "asset" not in rule.endpoint:
+                assert f"{method} {path}" in described, f"{method} {path}"
 
 
 def test_every_decision_is_listed_and_every_link_leads_somewhere() -> None:

@@ -86,11 +86,20 @@ class Retention:
             .where(_FILED)
         ).one()
         too_many = kept[0] - self._limits.max_count
-        if too_many > 0 or kept[1] > self._limits.max_bytes:
-            number = min(_BATCH, max(too_many, 20))
-            return connection.execute(_oldest(number)).all()
+        too_big = kept[1] - self._limits.max_bytes
+        if too_many > 0 or too_big > 0:
+            return _enough(connection.execute(_oldest(_BATCH)).all(), too_many, too_big)
         too_old = _oldest(_BATCH).where(runs.c.completed_at < now - self._limits.max_age)
         return connection.execute(too_old).all()
+
+
+def _enough(oldest: Sequence[Row[Any]], number: int, size: int) -> Sequence[Row[Any]]:
+    """Return as many of the oldest as must go to be rid of a number of runs and of bytes."""
+    for place, row in enumerate(oldest):
+        if place >= number and size <= 0:
+            return oldest[:place]
+        size -= row.size
+    return oldest
 
 
 def _oldest(limit: int) -> Select[Any]:

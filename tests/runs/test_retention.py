@@ -1,0 +1,79 @@
+"""Results go by age, count and bytes; slots stay, and so does each task's newest result."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.database import Database
+from app.persona.fakes import ScriptedPersona
+from app.runs.keys import Keys
+from app.runs.retention import Limits, Retention
+from tests.house import House
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    house = House(database, tmp_path, persona=ScriptedPersona(otherwise="x" * 100))
+    house.add("often")
+    house.add("seldom")
+    house.executions.start("seldom")
+    house.settle()
+    for _ in range(5):
+        house.pass_time(days=1)
+        house.executions.start("often")
+        house.settle()
+    return house
+
+
+def retention(
+    house: House, *, age: timedelta = DAY * 1000, count: int = 1000, size: int = 10**9
+) -> Retention:
+    limits = Limits(max_age=age, max_count=count, max_bytes=size)
+    return Retention(house.database, house.results, Keys(), house.clock, limits)
+
+
+def kept(house: House) -> list[str]:
+    runs = house.history.results(limit=100)
+    with_answer = [run for run in runs if run.response is not None]
+    assert len(list(house.results.path.iterdir())) == len(with_answer)
+    assert len(runs) == 6, "the rows stay"
+    return [run.task_id for run in with_answer]
+
+
+def test_within_the_limits_everything_is_kept(house: House) -> None:
+    assert not retention(house).step()
+    assert kept(house) == ["often"] * 5 + ["seldom"]
+
+
+def test_old_results_go_but_the_newest_of_each_task(house: House) -> None:
+    keeping = retention(house, age=DAY * 2 + timedelta(hours=1))
+    assert keeping.step()
+    assert not keeping.step()
+    assert kept(house) == ["often"] * 3 + ["seldom"]
+
+
+def test_too_many_results_go_oldest_first(house: House) -> None:
+    keeping = retention(house, count=3)
+    while keeping.step():
+        pass
+    assert kept(house) == ["often", "often", "seldom"]
+
+
+def test_too_many_bytes_go_oldest_first(house: House) -> None:
+    keeping = retention(house, size=350)
+    while keeping.step():
+        pass
+    assert kept(house) == ["often", "often", "seldom"]
+
+
+def test_the_newest_results_stay_whatever_the_limits_say(house: House) -> None:
+    keeping = retention(house, age=timedelta(seconds=1), count=1, size=1)
+    house.pass_time(days=100)
+    while keeping.step():
+        pass
+    assert kept(house) == ["often", "seldom"]
+    oldest = house.runs(task_id="often")[0]
+    assert oldest.metadata["pruned_at"]

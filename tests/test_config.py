@@ -1,0 +1,90 @@
+"""Settings: typed, with defaults, and every mistake said at once."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.config import Backend, read_settings
+from app.core.errors import SettingsError
+
+TOKEN = "k" * 32
+
+
+def wrong(**environment: str) -> dict[str, str]:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environment)
+    return {error.field: error.message for error in caught.value.errors}
+
+
+def test_nothing_set_gives_a_service_for_this_machine_only() -> None:
+    settings = read_settings({})
+    assert (settings.host, settings.port, settings.is_loopback) == ("127.0.0.1", 8000, True)
+    assert settings.persona_backend is Backend.EMBEDDED
+    assert settings.min_interval == timedelta(minutes=1)
+    assert settings.state_dir == settings.persona_space.with_name("persona_space.state")
+    assert settings.database_url == f"sqlite:///{settings.state_dir}/ledger.sqlite3"
+
+
+def test_settings_are_read_and_blanks_around_them_are_nothing() -> None:
+    settings = read_settings(
+        {"PORT": " 8123 ", "PERSONA_SPACE": "/data/space", "MIN_INTERVAL": "1h30m", "HOST": ""}
+    )
+    assert (settings.port, settings.host) == (8123, "127.0.0.1")
+    assert settings.persona_space == Path("/data/space")
+    assert settings.min_interval == timedelta(minutes=90)
+
+
+def test_all_that_is_wrong_is_said_in_one_message() -> None:
+    environment = {
+        "PORT": "eighty",
+        "WEB_CONCURRENCY": "0",
+        "DATABASE_URL": "mysql://x/y",
+        "PERSONA_BACKEND": "oracle",
+        "PERSONA_URL": "ftp://x",
+        "PERSONA_TIMEOUT": "5",
+        "RUN_CONCURRENCY": "-1",
+        "MIN_INTERVAL": "often",
+        "DEFAULT_TIMEZONE": "Europe/Atlantis",
+        "API_TOKEN": "short",
+    }
+    assert wrong(**environment).keys() == environment.keys()
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environment)
+    assert all(name in caught.value.detail for name in environment)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "persona.example.org"])
+def test_any_address_but_loopback_needs_a_token(host: str) -> None:
+    message = wrong(HOST=host)["API_TOKEN"]
+    assert "openssl rand -hex 32" in message
+    assert read_settings({"HOST": host, "API_TOKEN": TOKEN}).api_token == TOKEN
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.9.9.9"])
+def test_loopback_needs_none(host: str) -> None:
+    assert read_settings({"HOST": host}).api_token is None
+
+
+@pytest.mark.parametrize("token", ["k" * 31, "k" * 16 + " " + "k" * 16, "ü" * 40])
+def test_a_token_that_is_too_weak_or_cannot_be_sent_is_refused(token: str) -> None:
+    assert "API_TOKEN" in wrong(API_TOKEN=token)
+
+
+def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    settings = read_settings({"HOST": "0.0.0.0", "API_TOKEN_FILE": str(tmp_path / "token")})
+    assert settings.api_token == TOKEN
+    assert "cannot be read" in wrong(API_TOKEN_FILE=str(tmp_path / "none"))["API_TOKEN_FILE"]
+    both = wrong(API_TOKEN=TOKEN, API_TOKEN_FILE=str(tmp_path / "token"))
+    assert "not both" in both["API_TOKEN_FILE"]
+
+
+def test_the_persona_service_needs_an_address() -> None:
+    assert wrong(PERSONA_BACKEND="service").keys() == {"PERSONA_URL"}
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = read_settings({"API_TOKEN": TOKEN, "DATABASE_URL": "postgresql://u:secret@h/d"})
+    assert TOKEN not in repr(settings)
+    assert "secret" not in repr(settings)

@@ -1,0 +1,80 @@
+"""Transactions that mean it, and migrations both ways, on both databases."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import OperationalError
+
+from app import migrations
+from app.core.errors import LedgerUnavailable
+from app.database import Database
+from app.tasks.tables import registry_clock
+
+
+def test_migrations_lead_up_and_down_and_match_the_code(database: Database) -> None:
+    assert migrations.current(database) == migrations.newest()
+    migrations.check(database)
+    migrations.downgrade(database, "base")
+    assert migrations.current(database) is None
+    migrations.upgrade(database)
+    migrations.upgrade(database)
+    migrations.check(database)
+    assert migrations.current(database) == migrations.newest()
+
+
+def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'x.sqlite3'}")
+    with database.read() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    database.close()
+
+
+def test_writers_that_read_first_wait_for_each_other(database: Database) -> None:
+    """Deferred transactions would fail here with a lock error, or lose one of the two."""
+    barrier = threading.Barrier(4)
+    failures: list[BaseException] = []
+
+    def add_ten() -> None:
+        barrier.wait()
+        for _ in range(10):
+            try:
+                with database.write() as connection:
+                    query = select(registry_clock.c.version).with_for_update()
+                    version = connection.execute(query).scalar_one()
+                    connection.execute(update(registry_clock).values(version=version + 1))
+            except BaseException as error:
+                failures.append(error)
+
+    threads = [threading.Thread(target=add_ten) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.read() as connection:
+        assert connection.execute(select(registry_clock.c.version)).scalar_one() == 40
+
+
+def test_an_error_undoes_the_whole_transaction(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.execute(update(registry_clock).values(version=7))
+        raise ZeroDivisionError
+    with database.read() as connection:
+        assert connection.execute(select(registry_clock.c.version)).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////nowhere/at/all/x.sqlite3", "postgresql://nobody@127.0.0.1:1/nothing"],
+)
+def test_a_database_that_does_not_answer_is_said_to_be_unavailable(url: str) -> None:
+    database = Database(url)
+    with pytest.raises(LedgerUnavailable) as caught, database.read():
+        raise AssertionError("there is nothing to open")
+    assert caught.value.transient
+    assert isinstance(caught.value.__cause__, OperationalError)
+    database.close()
