@@ -63,11 +63,13 @@ def held_revision(registry: Registry, task_id: str, if_match: str | None) -> int
     an edit. Raises RevisionConflict where no tag of the header is one that this service gave out.
     """
     wanted = parse_etags(if_match)
-    if wanted.star_tag or not wanted:
+    if if_match is None or wanted.star_tag:
         return None
-    current = registry.get(task_id).revision
-    heads = (tag.partition(".")[0] for tag in wanted.as_set(include_weak=True))
+    heads = (str(tag).partition(".")[0] for tag in wanted.as_set(include_weak=True))
     revisions = {int(head) for head in heads if _REVISION.fullmatch(head)}
-    if current in revisions:
-        return current
-    raise RevisionConflict(task_id, max(revisions, default=0), current)
+    if len(revisions) == 1:
+        return revisions.pop()
+    current = registry.get(task_id).revision
+    if current not in revisions:
+        raise RevisionConflict(task_id, max(revisions, default=0), current)
+    return current

@@ -87,8 +87,8 @@ class Door(Blueprint):  # type: ignore[misc]
         changes = method not in {"GET", "HEAD"}
         takes_in = body is not None or query is not None or headers is not None
         refusals = {*_ALWAYS, *problems, *(_ON_CHANGES if changes else ())}
-        if takes_in:
-            refusals.add(422)
+        refusals |= {422} if takes_in else set()
+        refusals |= {404} if "<" in path else set()
         documentation: dict[str, Any] = {
             "responses": {
                 **{status: answer.documented() for status, answer in answers.items()},

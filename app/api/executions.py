@@ -40,7 +40,7 @@ _LOOK_EVERY = timedelta(seconds=5)
             },
         ),
     },
-    problems=(404, 409),
+    problems=(409,),
 )
 def execute(task_id: str, query: dict[str, Any], headers: dict[str, Any]) -> Response:
     """Run a task now

@@ -34,10 +34,12 @@ LEAST, MOST = -(2**31), 2**31 - 1
 
 
 class WholeNumber(fields.Integer):
-    """A whole number of 32 bits."""
+    """A whole number of 32 bits; for JSON 5.0 is one too."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        is_whole = not isinstance(value, bool) and (
+            isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        )
         if not is_whole or not LEAST <= value <= MOST:
             raise ValidationError("must be a whole number")
         return int(value)

@@ -20,7 +20,6 @@ door = Door("revisions", __name__, url_prefix="/api", description="Who changed w
     f"{TASK_PATH}/history",
     query=HistoryQuery(),
     answers={200: Answer(description="Its revisions, newest first", schema=Revisions)},
-    problems=(404,),
 )
 def history(task_id: str, query: dict[str, int]) -> Response:
     """List the revisions of a task, also of a deleted one"""
@@ -36,7 +35,6 @@ def history(task_id: str, query: dict[str, int]) -> Response:
     body=RestoreRequest(),
     body_required=False,
     answers={200: Answer(description="The revision is in force", schema=ChangedTask)},
-    problems=(404,),
 )
 def restore(task_id: str, body: dict[str, Any]) -> Response:
     """Put an earlier revision of a task in force again, also of a deleted one"""

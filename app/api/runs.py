@@ -89,7 +89,6 @@ def _chosen(kind: Any, name: str | None) -> Any:
     "GET",
     "/runs/<run_id:run_id>",
     answers={200: Answer(description="The run", schema=RunInFull)},
-    problems=(404,),
 )
 def get_run(run_id: str) -> Response:
     """Show a run with its attempts"""

@@ -25,7 +25,6 @@ door = Door("schedules", __name__, url_prefix="/api", description="When it fires
     f"{TASK_PATH}/next",
     query=CountQuery(),
     answers={200: Answer(description="Its next fires", schema=TaskPreview)},
-    problems=(404,),
 )
 def next_fires(task_id: str, query: dict[str, int]) -> Response:
     """Show when a task fires next"""

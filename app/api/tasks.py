@@ -63,7 +63,6 @@ def list_tasks(headers: dict[str, Any]) -> Response:
         200: Answer(description="The task", schema=TaskInFull, headers=_TAG),
         304: Answer(description="Nothing has changed"),
     },
-    problems=(404,),
 )
 def get_task(task_id: str, headers: dict[str, Any]) -> Response:
     """Show a task"""
@@ -132,7 +131,7 @@ def create_task(body: dict[str, Any], headers: dict[str, Any]) -> Response:
     body_example={"enabled": False},
     headers=IfMatchHeader(),
     answers={200: Answer(description="The change is in force", schema=ChangedTask)},
-    problems=(404, 412),
+    problems=(412,),
 )
 def change_task(task_id: str, body: dict[str, Any], headers: dict[str, Any]) -> Response:
     """Change fields of a task
@@ -165,7 +164,7 @@ def change_task(task_id: str, body: dict[str, Any], headers: dict[str, Any]) -> 
     TASK_PATH,
     headers=IfMatchHeader(),
     answers={200: Answer(description="The task is gone; its runs stay", schema=Changed)},
-    problems=(404, 412),
+    problems=(412,),
 )
 def delete_task(task_id: str, headers: dict[str, Any]) -> Response:
     """Delete a task

@@ -77,7 +77,7 @@ class Deadline:
         """Raise PersonaCancelled or PersonaTimeout where the run has no time left."""
         if self._cancelled.is_set():
             raise PersonaCancelled
-        if self._clock.monotonic() >= self._end:
+        if not self.remaining():
             raise PersonaTimeout(self._span)
 
     def pause(self, span: timedelta) -> None:

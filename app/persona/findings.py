@@ -12,12 +12,13 @@ from app.persona.client import Deadline, Occasion, PastRun, Records, Request
 from app.persona.journal import Entry, Journal, is_entry, read_journal, start_mark
 from app.persona.space import Space, SpaceFile, Survey
 from app.persona.themes import Source, sentences
-from app.persona.words import as_path, one_line, plain
+from app.persona.words import as_path, one_line, plain, quoted
 from app.tasks.task import Task, TaskType
 
 GOALS = "meta/goals.md"
 MOOD = "emotional_state/current.json"
 _MOST_RUNS = 200
+_RESULT_LENGTH = 4096
 _OPENING = 1000
 _MOST_NOTES = 60
 _NOTE_BYTES = 64 * 1024
@@ -102,7 +103,11 @@ class Findings:
     def results(self) -> list[Source]:
         """Return what runs since then answered, without what this persona composed."""
         return [
-            Source(label=f"result of “{plain(run.task_name)}”", at=run.completed_at, text=run.text)
+            Source(
+                label=f"result of {quoted(run.task_name)}",
+                at=run.completed_at,
+                text=run.text[:_RESULT_LENGTH],
+            )
             for run in self.runs
             if run.status == "succeeded" and run.text and not is_entry(run.text)
         ]
@@ -150,6 +155,8 @@ def gather(space: Space, records: Records, request: Request, deadline: Deadline)
     notes, left_out = _notes(space, survey, deadline)
     if len(runs) > _MOST_RUNS:
         left_out.append(f"Only the newest {_MOST_RUNS} runs were looked at.")
+    if any(len(run.text) > _RESULT_LENGTH for run in runs):
+        left_out.append(f"Of long answers the first {_RESULT_LENGTH} characters were read.")
     if not survey.complete:
         left_out.append("The space holds more files than are looked at.")
     return Findings(

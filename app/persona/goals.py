@@ -6,16 +6,16 @@ from app.persona.findings import GOALS, Box, Findings
 from app.persona.journal import Entry
 from app.persona.sections import Block, capped, section
 from app.persona.themes import Source, best_sentences, keywords
-from app.persona.words import as_path, count, day, quoted
+from app.persona.words import as_path, count, day, listed, quoted
 
 _MOST_GOALS = 30
 
 
 def assess_goals(f: Findings) -> list[Block]:
     """Return the blocks of a goal assessment."""
-    where = as_path(f.target or GOALS)
+    where = listed([as_path(path) for path in dict.fromkeys([GOALS, f.target or GOALS])])
     if not f.goals:
-        line = f"There are no goals: {where} has no line such as `- \\[ \\] a goal`."
+        line = f"There are no goals: no line in {where} is such as `- \\[ \\] a goal`."
         return section("Goals", [line])
     open_goals = [goal for goal in f.goals if not goal.done][:_MOST_GOALS]
     done = [goal for goal in f.goals if goal.done]
@@ -30,9 +30,8 @@ def assess_goals(f: Findings) -> list[Block]:
 
 def _spoken_of(f: Findings, goal: Box) -> list[Source]:
     wanted = keywords(goal.text)
-    elsewhere = [
-        s for s in f.recent_sources if s.label not in (as_path(f.target or ""), as_path(GOALS))
-    ]
+    lists = {as_path(GOALS), as_path(f.target or GOALS)}
+    elsewhere = [source for source in f.recent_sources if source.label not in lists]
     return [quote.source for quote in best_sentences(elsewhere, wanted, 1)]
 
 

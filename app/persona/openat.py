@@ -92,7 +92,7 @@ def best_opener() -> Opener:
         return Walk()
     opener = Openat2()
     try:
-        with held(os.open(".", FOLDER)) as here:
+        with held(os.open("/", FOLDER)) as here:
             os.close(opener.open(here, (), FOLDER))
     except OSError as error:
         if error.errno in (errno.ENOSYS, errno.EPERM):

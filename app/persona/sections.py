@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from app.persona.client import PastRun
 from app.persona.findings import Findings, Note
 from app.persona.themes import Quote
-from app.persona.words import as_path, count, day, ended_as, listed, plain, quoted
+from app.persona.words import as_path, count, day, day_and_time, ended_as, listed, plain, quoted
 
 Block = str
 """A paragraph, a heading or a list of Markdown."""
@@ -45,13 +46,13 @@ def what_happened(f: Findings) -> list[str]:
     names = [f"{quoted(name)} {times}" for name, times in sorted(tasks.items())]
     lines = [f"{count(len(f.runs), 'run')} ended: {listed(ended)}."]
     lines.append(f"By task: {', '.join(names[:MOST_ITEMS])}.")
-    failures = [
-        f"{quoted(run.task_name)} {ended_as(run.status)} on {day(run.completed_at, f.zone)}"
-        f"{f': {plain(run.reason)}' if run.reason else ''}."
-        for run in f.runs
-        if run.status != "succeeded"
-    ]
-    return lines + capped(failures)
+    return lines + capped([_failure(run, f.zone) for run in f.runs if run.status != "succeeded"])
+
+
+def _failure(run: PastRun, zone: str) -> str:
+    why = f": {plain(run.reason)}" if run.reason else ""
+    when = day_and_time(run.completed_at, zone)
+    return f"{quoted(run.task_name)} {ended_as(run.status)} on {when}{why}."
 
 
 def what_changed(f: Findings) -> list[str]:

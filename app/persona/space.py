@@ -49,7 +49,7 @@ class SpaceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """The files of the space, newest first; not `complete` where there were too many to look at.
+    """The files of the space, newest first; not `complete` where some were not looked at.
 
     Hidden files, links and the service's own folder are left out, and so is every README.md: it
     explains its folder and says nothing about the persona.
@@ -123,9 +123,10 @@ class Space:
         left, complete = MOST_ENTRIES, True
         while folders:
             parts = folders.pop()
-            entries = self._entries(parts, left + 1)
-            complete = complete and len(entries) <= left and len(parts) <= DEEPEST
-            for name, status in entries[:left] if len(parts) <= DEEPEST else ():
+            entries = self._entries(parts, left + 1) if len(parts) <= DEEPEST else None
+            if entries is None or len(entries) > left:
+                complete = False
+            for name, status in (entries or ())[:left]:
                 left -= 1
                 if stat.S_ISDIR(status.st_mode):
                     folders.append((*parts, name))
@@ -134,15 +135,17 @@ class Space:
         found.sort(key=lambda file: (file.modified, file.path), reverse=True)
         return Survey(files=found, complete=complete)
 
-    def _entries(self, parts: tuple[str, ...], most: int) -> Sequence[tuple[str, os.stat_result]]:
+    def _entries(
+        self, parts: tuple[str, ...], most: int
+    ) -> Sequence[tuple[str, os.stat_result]] | None:
         try:
             with self._opened(parts, FOLDER) as folder, os.scandir(folder) as entries:
                 visible = (e for e in entries if _is_visible(e.name, top=not parts))
-                return [(e.name, e.stat(follow_symlinks=False)) for e in islice(visible, most)]
+                return [found for entry in islice(visible, most) for found in _status(entry)]
         except OSError as error:
-            # it went away, or became a link, since its folder was read
+            # not ours to read, or gone, or a link since the folder above was read
             log.debug("space.skipped", path="/".join(parts), error=str(error))
-            return ()
+            return None
 
     @contextmanager
     def _file(self, path: str) -> Iterator[int]:
@@ -215,6 +218,13 @@ def _is_visible(name: str, *, top: bool) -> bool:
         and name.isprintable()
         and not (top and name.casefold() == SERVICE_FOLDER)
     )
+
+
+def _status(entry: os.DirEntry[str]) -> list[tuple[str, os.stat_result]]:
+    try:
+        return [(entry.name, entry.stat(follow_symlinks=False))]
+    except FileNotFoundError:
+        return []
 
 
 def _space_file(parts: Sequence[str], status: os.stat_result) -> SpaceFile:

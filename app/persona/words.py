@@ -56,10 +56,15 @@ def day(moment: datetime, zone: str) -> str:
     return f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
 
 
+def day_and_time(moment: datetime, zone: str) -> str:
+    """Return date and time in the zone, such as `26 October 2025, 01:00`."""
+    return f"{day(moment, zone)}, {moment.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
 def weekday_and_time(moment: datetime, zone: str) -> str:
     """Return date and time in the zone, such as `Sunday, 26 October 2025, 01:00 Europe/Berlin`."""
-    local = moment.astimezone(ZoneInfo(zone))
-    return f"{_DAYS[local.weekday()]}, {day(moment, zone)}, {local:%H:%M} {zone}"
+    weekday = _DAYS[moment.astimezone(ZoneInfo(zone)).weekday()]
+    return f"{weekday}, {day_and_time(moment, zone)} {zone}"
 
 
 def spoken(span: timedelta) -> str:

@@ -2,14 +2,21 @@
 
 import json
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import Connection
 
 from app import create_app
+from app.api.idempotency import Request, create_once
 from app.config import read_settings
+from app.core.errors import KeyReused
+from app.runs.keys import Keys
+from app.tasks.task import Author
 from app.wiring import Services
 from tests.api.clocks import ShiftedClock
 from tests.conftest import on_sqlite
@@ -22,6 +29,7 @@ PLANNING = {
     "prompt": "Plan your focus areas for the coming week.",
 }
 REFLECTION = "/api/tasks/daily_reflection"
+OWNER = Author(kind="owner")
 
 
 def body_of(response: Any) -> Any:
@@ -264,7 +272,22 @@ def test_a_tag_of_the_revision_in_force_is_let_through(client: FlaskClient, held
 
 
 @on_sqlite
-@pytest.mark.parametrize("held", ['"x"', '"2.1"', 'W/"0.1.00"', '"-1"', '"' + "9" * 5000 + '"'])
+@pytest.mark.parametrize(
+    "held",
+    [
+        "",
+        '""',
+        'W/""',
+        '"',
+        'a"b',
+        ",",
+        '"x"',
+        '"2.1"',
+        'W/"0.1.00"',
+        '"-1"',
+        '"' + "9" * 5000 + '"',
+    ],
+)
 def test_any_other_tag_is_not(client: FlaskClient, held: str) -> None:
     response = client.patch(REFLECTION, json={"enabled": False}, headers={"If-Match": held})
     assert response.status_code == 412
@@ -319,6 +342,65 @@ def test_a_key_is_forgotten_after_a_day(client: FlaskClient, clock: ShiftedClock
     create(client, "k1")
     clock.advance(timedelta(hours=25))
     assert create(client, "k1").status_code == 409
+
+
+@on_sqlite
+def test_a_repeated_creation_is_answered_even_when_its_only_time_has_passed(
+    client: FlaskClient, clock: ShiftedClock
+) -> None:
+    first = create(client, "k1", schedule="at 2026-11-24T00:00")
+    assert first.status_code == 201
+    clock.advance(timedelta(hours=2))
+    assert create(client, "k1", schedule="at 2026-11-24T00:00").data == first.data
+
+
+class Overtaken(Keys):
+    """Keys of a request that another one overtakes right after it has found its key unknown."""
+
+    def __init__(self, overtake: Callable[[], Any]) -> None:
+        self._overtake: Callable[[], Any] | None = overtake
+
+    def find(self, connection: Connection, **asked: Any) -> str | None:
+        found = super().find(connection, **asked)
+        overtake, self._overtake = self._overtake, None
+        if overtake is not None:
+            overtake()
+        return found
+
+
+def create_overtaken(services: Services, overtake: Callable[[], Any]) -> int:
+    overtaken = replace(services, keys=Overtaken(overtake))
+    return create_once(overtaken, dict(PLANNING), OWNER, Request.of("k1", PLANNING))
+
+
+@on_sqlite
+def test_a_request_that_itself_overtakes_is_answered_alike(
+    client: FlaskClient, services: Services
+) -> None:
+    assert create_overtaken(services, lambda: create(client, "k1")) == 1
+    assert len(services.registry.history("weekly_planning")) == 1
+
+
+@on_sqlite
+def test_what_was_made_and_deleted_meanwhile_is_not_made_again(
+    client: FlaskClient, services: Services
+) -> None:
+    def overtake() -> None:
+        create(client, "k1")
+        client.delete("/api/tasks/weekly_planning")
+
+    assert create_overtaken(services, overtake) == 1
+    assert client.get("/api/tasks/weekly_planning").status_code == 404
+
+
+@on_sqlite
+def test_of_two_requests_with_one_key_that_overlap_one_is_refused(
+    client: FlaskClient, services: Services
+) -> None:
+    with pytest.raises(KeyReused):
+        create_overtaken(services, lambda: create(client, "k1", id="other"))
+    assert client.get("/api/tasks/other").status_code == 200
+    assert client.get("/api/tasks/weekly_planning").status_code == 404
 
 
 @on_sqlite

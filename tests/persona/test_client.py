@@ -57,3 +57,12 @@ def test_a_sooner_deadline_never_reaches_beyond_its_own() -> None:
     cancelled.set()
     with pytest.raises(PersonaCancelled):
         deadline.sooner(timedelta(seconds=1)).check()
+
+
+def test_pauses_that_do_not_add_up_evenly_still_come_to_the_end() -> None:
+    clock = FakeClock(NOW)
+    deadline = a_deadline(5, clock)
+    with pytest.raises(PersonaTimeout):
+        for _ in range(1000):
+            deadline.pause(timedelta(milliseconds=20))
+    assert clock.monotonic() == pytest.approx(5)

@@ -73,10 +73,10 @@ def test_one_post_is_sent_as_the_clients_of_the_service_know_it(server: EvilPers
 
 def test_text_of_every_script_and_a_reconciliation_come_through(server: EvilPersona) -> None:
     server.answers["rich"] = (
-        '{"response": "héllo 你好 🎈\\n", "reconciliation": {"alignment": 0.5}, "more": [1]}'.encode()
+        '{"response": "héllo 你好 🎈", "reconciliation": {"alignment": 0.5}, "more": 1}'.encode()
     )
     reply = persona_at(server, "body-rich").reply(a_request(), a_real_deadline(10))
-    assert reply.text == "héllo 你好 🎈\n"
+    assert reply.text == "héllo 你好 🎈"
     assert reply.reconciliation == {"alignment": 0.5}
     assert reply.metadata == {}
 

@@ -1,22 +1,18 @@
-"""An editor that takes no lock against the API, and processes that are killed while they write."""
+"""An editor that takes no lock against the API, both as fast as they can."""
 
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from app.core.clock import SystemClock
 from app.database import Database
-from app.migrations import upgrade
 from app.tasks.desk import Desk
 from app.tasks.space_file import SpaceFile
+from tests.conftest import on_sqlite
 from tests.house import OWNER, House, definition
 
 EDITS = 1000
@@ -62,14 +58,7 @@ for number in range(edits):
 """
 
 
-@pytest.fixture
-def database(tmp_path: Path):
-    database = Database(f"sqlite:///{tmp_path}/state.sqlite3")
-    upgrade(database)
-    yield database
-    database.close()
-
-
+@on_sqlite
 def test_no_edit_is_lost_between_an_editor_without_locks_and_the_api(
     database: Database, tmp_path: Path
 ) -> None:
@@ -105,7 +94,7 @@ def test_no_edit_is_lost_between_an_editor_without_locks_and_the_api(
     for entries in (in_force, shown):
         assert wanted - {key for entry in entries for key in entry} == set()
     assert desk.status().errors == ()
-    assert [name for name in os.listdir(file.path.parent) if name.endswith(".tmp")] == []
+    assert list(file.path.parent.glob(".*")) == []
 
 
 def settle(desk: Desk) -> None:

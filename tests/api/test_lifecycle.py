@@ -1,0 +1,177 @@
+"""A server process at the edges of its life."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.api.lifecycle import CONNECTION_GRACE, Life, banner, graceful_timeout, prepare
+from app.config import Settings, read_settings
+from app.core.errors import SettingsError
+from app.tasks.task import Author
+from app.wiring import Services, build
+from tests.conftest import on_sqlite
+
+ROOT = Path(__file__).parent.parent.parent
+TOKEN = "a-token-of-at-least-thirty-two-characters"
+
+
+@on_sqlite
+def test_the_banner_says_what_is_served_from_where_who_answers_and_what_is_next(
+    services: Services,
+) -> None:
+    lines = banner(services).splitlines()
+    assert len(lines) == 5
+    assert "http://127.0.0.1:8000" in lines[1]
+    assert f"{services.settings.persona_space} with 5 tasks" in lines[2]
+    assert "scripted" in lines[3]
+    assert "daily_reflection at 2026-11-24T00:00:00Z, in " in lines[4]
+
+
+@on_sqlite
+def test_the_banner_names_a_persona_service_without_its_password(settings: Settings) -> None:
+    environment = {
+        "PERSONA_SPACE": str(settings.persona_space),
+        "DATABASE_URL": settings.database_url,
+        "PERSONA_BACKEND": "service",
+        "PERSONA_URL": "http://user:secret@persona.example:8100/x",
+    }
+    services = build(read_settings(environment))
+    services.prepare()
+    text = banner(services)
+    services.database.close()
+    assert "http://persona.example:8100" in text
+    assert "secret" not in text
+
+
+@on_sqlite
+def test_with_nothing_to_fire_the_banner_says_so(services: Services) -> None:
+    for task_id in list(services.registry.snapshot().records):
+        services.registry.update(task_id, {"enabled": False}, Author(kind="owner"))
+    assert banner(services).endswith("nothing: no task has a schedule that fires")
+
+
+@on_sqlite
+def test_preparing_twice_is_harmless_and_leaves_no_connection_open(settings: Settings) -> None:
+    first = prepare(settings, [("127.0.0.1", 8000)])
+    second = prepare(settings, [("::1", 8000), "/run/tasks.sock"])
+    assert "5 tasks" in first
+    assert "5 tasks" in second
+    assert not [path for path in open_files() if "ledger.sqlite3" in path]
+
+
+def open_files() -> Iterator[str]:
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield str(descriptor.readlink())
+
+
+@on_sqlite
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", ""])
+def test_an_open_address_needs_a_token_whatever_host_says(settings: Settings, host: str) -> None:
+    with pytest.raises(SettingsError, match="API_TOKEN"):
+        prepare(settings, [("127.0.0.1", 8000), (host, 8000)])
+    assert not settings.persona_space.exists()
+
+
+@on_sqlite
+def test_with_a_token_an_open_address_is_fine(settings: Settings) -> None:
+    environment = {
+        "PERSONA_SPACE": str(settings.persona_space),
+        "DATABASE_URL": settings.database_url,
+        "API_TOKEN": TOKEN,
+    }
+    assert "5 tasks" in prepare(read_settings(environment), [("0.0.0.0", 8000)])
+
+
+def test_the_master_waits_for_connections_and_runs_before_it_kills() -> None:
+    settings = read_settings({"DRAIN_TIMEOUT": "2m"})
+    assert graceful_timeout(settings) > 120 + CONNECTION_GRACE.total_seconds()
+
+
+@on_sqlite
+def test_a_signal_begins_the_drain_at_once_and_then_does_what_it_did(services: Services) -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGUSR2, lambda number, _frame: seen.append(number))
+    try:
+        Life(services, -1).drain_on(signal.SIGUSR2)
+        assert not services.engine.is_draining
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert services.engine.is_draining
+        os.kill(os.getpid(), signal.SIGUSR2)
+        assert seen == [signal.SIGUSR2] * 2
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+class _Config:
+    def __init__(self) -> None:
+        self.given: dict[str, Any] = {}
+
+    def set(self, name: str, value: Any) -> None:
+        self.given[name] = value
+
+
+@on_sqlite
+def test_a_worker_starts_ticks_beats_while_it_drains_and_stops(settings: Settings) -> None:
+    prepare(settings, [])
+    services = build(settings)
+    kept = SimpleNamespace(get=lambda: SimpleNamespace(services=services))
+    handlers = {number: signal.getsignal(number) for number in (15, 2, 3)}
+    with tempfile.TemporaryFile() as file:
+        worker = SimpleNamespace(
+            wsgi=SimpleNamespace(extensions={"persona-tasks": kept}), cfg=_Config(), tmp=file
+        )
+        life = Life.begin(worker)  # type: ignore[arg-type]
+        try:
+            assert services.clockwork.is_started
+            assert services.engine.is_running
+            assert worker.cfg.given == {"graceful_timeout": CONNECTION_GRACE.total_seconds()}
+            os.utime(file.fileno(), (0, 0))
+        finally:
+            heartbeat = os.dup(file.fileno())
+            file.close()  # gunicorn closes it before the hook of the worker's end
+            life.end()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        assert os.fstat(heartbeat).st_mtime > 0
+        os.close(heartbeat)
+    assert not services.engine.is_running
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "gunicorn"], ["-c", "import wsgi"]], ids=["gunicorn", "wsgi"]
+)
+def test_wrong_settings_stop_the_start_with_one_message_and_no_traceback(
+    command: list[str], tmp_path: Path
+) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "PERSONA_SPACE": str(tmp_path / "space"),
+        "PORT": "http",
+        "HOST": "0.0.0.0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    ended = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "PORT: " in ended.stderr
+    assert "API_TOKEN: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "space").exists()

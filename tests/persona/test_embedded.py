@@ -1,0 +1,342 @@
+"""The embedded persona on a small space: what it writes, where, and what it never does."""
+
+import json
+import os
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.core.clock import FakeClock
+from app.core.errors import PersonaCancelled, SpaceError
+from app.persona.client import PastRun, Reply
+from app.persona.embedded import EmbeddedPersona
+from app.persona.fakes import ListedRecords
+from app.persona.findings import target_of
+from app.persona.journal import read_journal, write_entry
+from app.persona.openat import best_opener
+from app.persona.space import Space, ensure_space
+from app.tasks.task import TaskType
+from tests.persona.given import (
+    NOW,
+    a_deadline,
+    a_past_run,
+    a_previous_run,
+    a_request,
+    a_task,
+    put,
+)
+
+JOURNAL = "scratch/journal.md"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    ensure_space(tmp_path / "space")
+    return tmp_path / "space"
+
+
+def ask(
+    root: Path,
+    kind: TaskType = TaskType.SELF_REFLECTION,
+    runs: tuple[PastRun, ...] = (),
+    prompt: str = f"Think. Append to {JOURNAL}",
+    **occasion: object,
+) -> Reply:
+    persona = EmbeddedPersona(Space(root), ListedRecords(*runs))
+    return persona.reply(a_request(a_task(prompt, type=kind), **occasion), a_deadline())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "target"),
+    [
+        ("Write to scratch/notes.md", "scratch/notes.md"),
+        ("Read meta/goals.md, then append to `persona_space/scratch/plan.md`.", "scratch/plan.md"),
+        ("Save it (in ./notes.md)!", "notes.md"),
+        ('Save it in "notes.MD"', "notes.MD"),
+        ("Output:scratch/a.md", "scratch/a.md"),
+        ("**scratch/a.md**", "scratch/a.md"),
+        ("Write to ../../etc/cron.md", "../../etc/cron.md"),
+        ("Write to /etc/cron.md", "/etc/cron.md"),
+        ("See https://example.com/readme.md", None),
+        ("Write to a.md like https://example.com/b.md", "a.md"),
+        ("Write to plan.txt", None),
+        ("Just think about markdown", None),
+    ],
+)
+def test_the_target_is_the_last_file_that_the_prompt_names(prompt: str, target: str | None) -> None:
+    assert target_of(prompt) == target
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_every_entry_is_dated_marked_and_says_that_no_model_was_used(
+    root: Path, kind: TaskType
+) -> None:
+    reply = ask(root, kind)
+    assert reply.text.startswith("## Monday, 27 October 2025, 00:00 UTC: Planning (scheduled) <!--")
+    assert "without a language model" in reply.text
+    assert (root / JOURNAL).read_text() == reply.text
+    assert reply.metadata == {"task_type": kind, "files": [JOURNAL], "language_model": False}
+    assert reply.reconciliation is None
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_the_same_space_gives_the_same_entry(root: Path, tmp_path: Path, kind: TaskType) -> None:
+    twin = tmp_path / "twin"
+    ensure_space(twin)
+    for place in (root, twin):
+        for number in range(20):
+            put(place, f"scratch/{number}.md", f"# Note {number}\nThe frost came back.")
+    runs = (a_past_run("Frost, again."), a_past_run("no", status="failed", reason="timeout"))
+    assert ask(root, kind, runs).text == ask(twin, kind, runs[::-1]).text
+
+
+def test_a_run_that_is_done_again_appends_no_second_entry(root: Path) -> None:
+    first = ask(root)
+    put(root, "scratch/new.md", "something new")
+    before = (root / JOURNAL).stat()
+    again = ask(root, attempt=2, now=NOW + timedelta(minutes=1))
+    assert again.text == first.text
+    assert (root / JOURNAL).stat() == before
+    other = ask(root, run_id="01k8other")
+    assert other.text != first.text
+    assert (root / JOURNAL).read_text() == f"{first.text}\n{other.text}"
+
+
+def test_a_prompt_that_names_no_file_is_only_answered(root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    reply = ask(root, TaskType.CUSTOM, prompt="Think about frost")
+    assert "“Think about frost”" in reply.text
+    assert reply.metadata["files"] == []
+    assert sorted(root.rglob("*")) == before
+
+
+@pytest.mark.parametrize("path", ["../../out.md", "/tmp/out.md", "tasks/out.md", "scratch/.out.md"])
+def test_a_target_that_is_not_the_personas_own_fails_the_run(root: Path, path: str) -> None:
+    with pytest.raises(SpaceError):
+        ask(root, prompt=f"Write to {path}")
+
+
+def test_a_target_that_is_a_link_fails_the_run(root: Path, tmp_path: Path) -> None:
+    (root / JOURNAL).symlink_to(tmp_path / "outside.md")
+    with pytest.raises(SpaceError):
+        ask(root)
+    assert not (tmp_path / "outside.md").exists()
+
+
+def test_a_cancelled_run_writes_nothing(root: Path) -> None:
+    cancelled = threading.Event()
+
+    class Cancelling(ListedRecords):
+        def runs_since(self, *args: object) -> list[PastRun]:
+            cancelled.set()
+            return []
+
+    persona = EmbeddedPersona(Space(root), Cancelling())
+    request = a_request(a_task(f"Write to {JOURNAL}", type=TaskType.SELF_REFLECTION))
+    with pytest.raises(PersonaCancelled):
+        persona.reply(request, a_deadline(clock=FakeClock(NOW), cancelled=cancelled))
+    assert not (root / JOURNAL).exists()
+
+
+def test_where_nothing_happened_it_says_so(root: Path) -> None:
+    text = ask(root).text
+    assert "- No run ended since 26 October 2025." in text
+    assert "- No file changed since 26 October 2025." in text
+    goals = ask(root, TaskType.GOAL_ASSESSMENT, run_id="g").text
+    assert "- There are no goals" in goals
+    memory = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m").text
+    assert "- no sources read" in memory
+    assert "- No theme: no word that says something stands in two sources." in memory
+    capability = ask(root, TaskType.CAPABILITY_EXPLORATION, run_id="c").text
+    assert "- No run of the type memory_consolidation." in capability
+    assert "- `identity/` holds no file." in capability
+    mood = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="e").text
+    assert "- There is no `emotional_state/current.json`." in mood
+    custom = ask(root, TaskType.CUSTOM, prompt="Think about frost and music.", run_id="x").text
+    assert "- No sentence shares two of its words." in custom
+
+
+def test_every_number_and_quotation_comes_from_the_records(root: Path) -> None:
+    runs = (
+        a_past_run("no connection", task_name="News", status="failed", reason="persona_timeout"),
+        a_past_run("no connection", task_name="News", status="failed", reason="persona_timeout"),
+        a_past_run("fine"),
+    )
+    put(root, "scratch/garden.md", "# Garden\n\nThe tomato is red. It is big.")
+    text = ask(root, runs=runs).text
+    assert "- 3 runs ended: 1 succeeded and 2 failed." in text
+    assert "- By task: “News” 2, “Weekly planning” 1." in text
+    assert "- “News” failed on 26 October 2025, 22:00: persona_timeout." in text
+    assert "- 2 runs ended for the same reason: persona_timeout." in text
+    assert "- None of the 2 runs of “News” succeeded." in text
+    garden = "- `scratch/garden.md`, 39 bytes, 26 October 2025: “Garden: The tomato is red.”"
+    assert garden in text
+
+
+def test_goals_are_compared_with_the_entry_before(root: Path) -> None:
+    goals = put(root, "meta/goals.md", "- [ ] Prune the roses\n- [ ] Call mother\n- [x] Rest\n")
+    prompt = "Assess. Append to meta/goals.md"
+    first = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r1").text
+    assert "- 2 open, 1 done in `meta/goals.md`." in first
+    assert "- “Prune the roses”, the first open goal that nothing speaks of." in first
+    goals.write_text(goals.read_text().replace("[ ] Call", "[x] Call"))
+    week = NOW + timedelta(days=7)
+    put(root, "scratch/roses.md", "I began to prune the roses.", timedelta(days=-6))
+    second = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r2", now=week).text
+    assert "- Done since 27 October 2025: “Call mother”" in second
+    assert (
+        "- Open: “Prune the roses”, open in 1 entry before this: "
+        "last spoken of in `scratch/roses.md`, 2 November 2025."
+    ) in second
+    assert "- “Prune the roses”, the first open goal." in second
+    assert goals.read_text().startswith("- [ ] Prune the roses\n- [x] Call mother\n- [x] Rest\n")
+
+
+def test_goals_are_said_to_stand_where_they_stand(root: Path) -> None:
+    put(root, "meta/goals.md", "- [ ] One goal")
+    text = ask(root, TaskType.GOAL_ASSESSMENT).text
+    assert "- 1 open, 0 done in `meta/goals.md` and `scratch/journal.md`." in text
+
+
+def test_its_own_entries_are_not_taken_for_life(root: Path) -> None:
+    echo = write_entry(
+        run_id="r0", task_id="planning", at=NOW - timedelta(days=2), title="x", body=["- frost"]
+    )
+    put(root, "scratch/one.md", f"Once there was frost.\n\n{echo.text}")
+    put(root, "scratch/two.md", echo.text)
+    text = ask(root, TaskType.MEMORY_CONSOLIDATION, (a_past_run(echo.text),)).text
+    assert "- 1 source read" in text
+    assert "- No theme" in text
+    assert "`scratch/one.md`" in text
+
+
+def test_files_that_a_run_wrote_an_entry_to_are_marked_as_such(root: Path) -> None:
+    echo = write_entry(
+        run_id="r0", task_id="check_in", at=NOW - timedelta(hours=1), title="x", body=["- frost"]
+    )
+    put(root, "scratch/one.md", f"Old text.\n\n{echo.text}")
+    assert "26 October 2025, with an entry of check_in.\n" in ask(root).text
+
+
+def test_planted_text_cannot_forge_a_mark_or_an_entry(root: Path) -> None:
+    forged = write_entry(
+        run_id="forged", task_id="planning", at=NOW, title="x", body=["- forged"]
+    ).text
+    evil = forged.replace("\n", " ")
+    put(root, "scratch/evil.md", f"{evil}\n- [ ] {evil}\n")
+    put(root, "meta/goals.md", f"- [ ] {evil}\n")
+    put(
+        root,
+        "emotional_state/current.json",
+        json.dumps({"current_state": {"reconciled_state": evil}}),
+    )
+    put(root, "scratch/<!-- x -->.md", evil)
+    for number, kind in enumerate(TaskType):
+        runs = (a_past_run(evil, task_name=evil, reason=evil, status="failed", origin=evil),)
+        ask(root, kind, runs, prompt=f"{evil} Write to {JOURNAL}", run_id=f"r{number}")
+    entries = read_journal((root / JOURNAL).read_text()).entries
+    assert [entry.run_id for entry in entries] == [f"r{number}" for number in range(6)]
+    text = (root / JOURNAL).read_text()
+    assert text.count("<!--") == text.count("-->") == 12
+    assert text.isprintable() or all(c.isprintable() or c == "\n" for c in text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[" * 60_000, "[]", '{"current_state": 5}', '{"current_state": {}}', "\x00", "NaN"],
+)
+def test_a_damaged_mood_is_named_and_fails_nothing(root: Path, content: str) -> None:
+    put(root, "emotional_state/current.json", content)
+    text = ask(root, TaskType.EMOTIONAL_RECONCILIATION).text
+    assert "- `emotional_state/current.json` " in text
+
+
+def test_a_mood_is_quoted_and_compared(root: Path) -> None:
+    mood = {"current_state": {"reconciled_state": "calm", "last_updated": "2025-10-26T08:00:00Z"}}
+    put(root, "emotional_state/current.json", json.dumps(mood))
+    put(root, "scratch/day.md", "I was glad and a bit worried.")
+    first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").text
+    assert "- `emotional_state/current.json`, of 2025-10-26T08:00:00Z: “calm”" in first
+    assert "- Words of ease: 1, words of strain: 1;" in first
+    tomorrow = NOW + timedelta(days=1)
+    second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=tomorrow).text
+    assert "- On 27 October 2025 it was: Words of ease: 1, words of strain: 1." in second
+
+
+def test_notes_that_cannot_be_read_are_left_out_and_counted(root: Path, tmp_path: Path) -> None:
+    (root / "scratch/link.md").symlink_to(tmp_path)
+    for number in range(65):
+        put(root, f"scratch/{number}.md", "x")
+    opener = best_opener()
+
+    class Vanishing:
+        """Opens as the real one does, but never the file 3.md: as if it had just become a link."""
+
+        def open(self, root: int, parts: tuple[str, ...], flags: int) -> int:
+            if parts and parts[-1] == "3.md":
+                raise OSError(40, os.strerror(40))
+            return opener.open(root, parts, flags)
+
+    persona = EmbeddedPersona(Space(root, Vanishing()), ListedRecords())
+    request = a_request(a_task("Think", type=TaskType.MEMORY_CONSOLIDATION))
+    text = persona.reply(request, a_deadline()).text
+    assert "Only the newest 60 of 65 notes were read." in text
+    assert "1 of the notes could not be read." in text
+
+
+def test_long_and_many_results_are_cut_and_it_says_so(root: Path) -> None:
+    runs = [a_past_run(f"Run {number}. " + "x " * 3000 + "frost") for number in range(250)]
+    text = ask(root, TaskType.MEMORY_CONSOLIDATION, tuple(runs)).text
+    assert "Only the newest 200 runs were looked at." in text
+    assert "Of long answers the first 4096 characters were read." in text
+    assert "- 200 sources read" in text
+    assert "frost" not in text
+
+
+def test_the_time_looked_back_on_begins_with_the_last_entry_or_the_last_good_run(
+    root: Path,
+) -> None:
+    prompt = "Think about frost"
+    previous = a_previous_run(completed_at=NOW - timedelta(days=3))
+    assert "since 20 October 2025.*" in ask(root, TaskType.CUSTOM, prompt=prompt).text
+    good = ask(root, TaskType.CUSTOM, prompt=prompt, previous=previous).text
+    assert "since 24 October 2025.*" in good
+    failed = a_previous_run(completed_at=NOW - timedelta(days=3), status="failed")
+    bad = ask(root, TaskType.CUSTOM, prompt=prompt, previous=failed).text
+    assert "since 20 October 2025.*" in bad
+    ask(root, run_id="r1", now=NOW - timedelta(days=5))
+    assert "since 22 October 2025.*" in ask(root, run_id="r2", previous=previous).text
+
+
+def test_an_entry_from_the_future_is_not_relied_on(root: Path) -> None:
+    ask(root, run_id="r1", now=NOW + timedelta(days=900))
+    text = ask(root, run_id="r2").text
+    assert "since 26 October 2025.*" in text
+    assert "This is the first entry" in text
+
+
+def test_the_run_that_wrote_the_last_entry_is_not_counted_again(root: Path) -> None:
+    first = ask(root, run_id="r1", now=NOW - timedelta(days=1)).text
+    own = a_past_run(first, completed_at=NOW - timedelta(days=1) + timedelta(seconds=1))
+    assert "No run ended" in ask(root, runs=(own,), run_id="r2").text
+
+
+def test_what_is_new_since_the_entry_before_is_named(root: Path) -> None:
+    put(root, "scratch/one.md", "First.")
+    ask(root, run_id="r1")
+    nothing = ask(root, run_id="r2", now=NOW + timedelta(hours=1)).text
+    assert "- Nothing is new" in nothing
+    put(root, "scratch/two.md", "Second.", timedelta(hours=-2))
+    text = ask(root, run_id="r3", now=NOW + timedelta(hours=3)).text
+    assert "- 2 entries of this task so far, the last on 27 October 2025." in text
+    assert "- New: `scratch/two.md`" in text
+    assert "- New: “Second.”" in text
+
+
+def test_a_space_that_is_gone_is_a_problem(tmp_path: Path) -> None:
+    persona = EmbeddedPersona(Space(tmp_path / "nowhere"), ListedRecords())
+    assert persona.problem() is not None
+    with pytest.raises(SpaceError):
+        persona.reply(a_request(), a_deadline())

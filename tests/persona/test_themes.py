@@ -1,0 +1,66 @@
+import time
+from datetime import timedelta
+
+from app.persona.themes import Source, best_sentences, find_themes, keywords, sentences
+from app.persona.tone import tone_of
+from tests.persona.given import NOW
+
+
+def a_source(text: str, label: str = "a", hours: int = 1) -> Source:
+    return Source(label=label, at=NOW - timedelta(hours=hours), text=text)
+
+
+def test_sentences_lose_their_marks() -> None:
+    text = "# Title\n\n- [ ] Do it. And that!\n> quoted\n* [x] done\n---\n"
+    assert sentences(text) == ["Title", "Do it.", "And that!", "quoted", "done"]
+
+
+def test_keywords_ignore_common_words_plurals_and_possession() -> None:
+    assert keywords("The garden's tomatoes were with the plants; the plant's pot") == {
+        "garden",
+        "tomatoe",
+        "plant",
+    }
+
+
+def test_a_theme_stands_in_two_sources_and_quotes_both_newest_first() -> None:
+    old = a_source("Nothing. The tomato plants need water. Rain?", "old", 9)
+    new = a_source("Tomato plants again!", "new", 1)
+    (theme,) = find_themes([old, new], 5)
+    assert theme.term == "tomato plants"
+    assert [(q.source.label, q.sentence) for q in theme.quotes] == [
+        ("new", "Tomato plants again!"),
+        ("old", "The tomato plants need water."),
+    ]
+
+
+def test_what_recurs_within_one_source_only_is_no_theme() -> None:
+    assert find_themes([a_source("garden garden. garden"), a_source("kitchen")], 5) == []
+    assert find_themes([], 5) == []
+
+
+def test_the_most_widespread_theme_comes_first() -> None:
+    texts = ["frost tonight. music", "frost again. music", "frost is over"]
+    assert [t.term for t in find_themes([a_source(t) for t in texts], 5)] == ["frost", "music"]
+    assert [t.term for t in find_themes([a_source(t) for t in texts], 1)] == ["frost"]
+
+
+def test_the_best_sentences_share_most_with_what_is_wanted() -> None:
+    source = a_source("The frost came. Frost killed the tomato. A tomato. Music.")
+    found = best_sentences([source], keywords("tomato frost"), 3)
+    assert [quote.sentence for quote in found] == ["Frost killed the tomato."]
+    assert best_sentences([source], set(), 3) == []
+    assert len(best_sentences([source], {"tomato"}, 3)) == 2
+
+
+def test_a_megabyte_of_repeated_sentences_is_read_in_time() -> None:
+    texts = ["Frost bites the tomato. " * 3000, "word. " * 12_000, "x" * 64_000] * 6
+    began = time.process_time()
+    find_themes([a_source(text) for text in texts], 5)
+    assert time.process_time() - began < 8
+
+
+def test_tone_counts_words() -> None:
+    tone = tone_of(["I am glad, so GLAD.", "Worried and calm"])
+    assert tone.light == {"glad": 2, "calm": 1}
+    assert tone.heavy == {"worried": 1}

@@ -1,0 +1,177 @@
+"""The watcher: what makes it look at the desk, how often, and what it survives."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.core.errors import LedgerUnavailable
+from app.tasks.desk import Desk, SyncReport
+from app.tasks.watcher import Watcher
+from tests.conftest import on_sqlite
+from tests.tasks.place import Place
+
+pytestmark = on_sqlite
+
+TICK = timedelta(milliseconds=200)
+
+
+def watcher(place: Place, desk: Desk | None = None) -> Watcher:
+    return Watcher(place.file, desk or place.desk, place.clock, threading.Event())
+
+
+def looks(place: Place, watching: Watcher, ticks: int) -> int:
+    """Return how many of so many ticks had something to do."""
+    done = 0
+    for _ in range(ticks):
+        place.clock.advance(TICK)
+        done += watching.step()
+    return done
+
+
+@pytest.fixture
+def watching(place: Place) -> Watcher:
+    """A watcher of a desk with two tasks that has come to rest."""
+    place.begin("a", "b")
+    watching = watcher(place)
+    looks(place, watching, 40)
+    return watching
+
+
+def test_it_looks_at_once_when_it_begins(place: Place) -> None:
+    assert watcher(place).step()
+    assert place.content()["tasks"] == []
+
+
+def test_it_rests_while_nothing_changes(place: Place, watching: Watcher) -> None:
+    assert looks(place, watching, 50) == 0
+
+
+def test_an_edit_is_in_force_at_the_next_tick(place: Place, watching: Watcher) -> None:
+    place.put("a", name="By the editor")
+    assert looks(place, watching, 1) == 1
+    assert place.definition("a")["name"] == "By the editor"
+
+
+def test_a_change_by_the_api_is_shown_at_the_next_tick(place: Place, watching: Watcher) -> None:
+    place.patch("a", name="By the API")
+    looks(place, watching, 1)
+    assert place.entry("a")["name"] == "By the API"
+
+
+def test_a_run_is_shown_within_a_second(place: Place, watching: Watcher) -> None:
+    place.run("a")
+    looks(place, watching, 5)
+    assert place.entry("a")["run_count"] == 1
+
+
+def test_a_deleted_and_a_half_written_file_are_looked_at_again(
+    place: Place, watching: Watcher
+) -> None:
+    place.path.write_text("{")
+    looks(place, watching, 20)
+    assert "is not JSON" in place.desk.refused()[0]
+    place.path.unlink()
+    looks(place, watching, 20)
+    assert place.held() is not None
+
+
+def test_a_change_is_looked_at_twice(place: Place, watching: Watcher) -> None:
+    """Two writes within one tick of the file system's clock look like one."""
+    seen = place.file.signature()
+    assert seen is not None
+    place.put("a", name="A first")
+    before = place.path.stat()
+    looks(place, watching, 1)
+
+    class SameSignature(type(place.file)):  # type: ignore[misc]
+        def signature(self) -> Any:
+            return seen
+
+    place.file = SameSignature(place.path.parent)
+    place.desk = place.another_process()
+    again = watcher(place)
+    looks(place, again, 1)
+    place.put("a", name="A later")
+    assert before.st_size
+    looks(place, again, 1)
+    assert place.definition("a")["name"] == "A later"
+
+
+def test_it_comes_to_rest_after_a_change(place: Place, watching: Watcher) -> None:
+    place.put("a", name="By the editor")
+    assert 2 <= looks(place, watching, 40) <= 20
+    assert looks(place, watching, 20) == 0
+
+
+class Slow(Desk):
+    """A desk at which every look takes half a second."""
+
+    def sync(self) -> SyncReport:
+        report = super().sync()
+        self._clock.advance(timedelta(milliseconds=500))  # type: ignore[attr-defined]
+        return report
+
+
+def test_looking_takes_a_fifth_of_the_time_however_often_the_file_changes(place: Place) -> None:
+    place.begin("a")
+    slow = Slow(place.database, place.registry, place.file, place.clock, lock_path=place.lock_path)
+    watching = watcher(place, slow)
+    began = place.clock.monotonic()
+    looked = 0
+    while place.clock.monotonic() - began < 60:
+        place.put("a", name=f"At {place.clock.monotonic()}")
+        looked += looks(place, watching, 1)
+    assert 15 <= looked <= 24
+
+
+class Failing(Desk):
+    """A desk that fails as it is told to."""
+
+    error: Exception | None = None
+
+    def sync(self) -> SyncReport:
+        if self.error is not None:
+            raise self.error
+        return super().sync()
+
+
+@pytest.mark.parametrize("error", [LedgerUnavailable(), ZeroDivisionError()])
+def test_it_survives_what_goes_wrong_and_tries_again_after_a_while(
+    place: Place, error: Exception
+) -> None:
+    place.begin("a")
+    failing = Failing(
+        place.database, place.registry, place.file, place.clock, lock_path=place.lock_path
+    )
+    watching = watcher(place, failing)
+    failing.error = error
+    place.put("a", name="By the editor")
+    assert looks(place, watching, 50) == 5, "every two seconds"
+    failing.error = None
+    looks(place, watching, 10)
+    assert place.definition("a")["name"] == "By the editor"
+
+
+def test_its_thread_watches_until_it_is_stopped(place: Place) -> None:
+    place.begin("a")
+    done = threading.Event()
+
+    class Telling(Desk):
+        def sync(self) -> SyncReport:
+            report = super().sync()
+            if report.changes:
+                done.set()
+            return report
+
+    telling = Telling(
+        place.database, place.registry, place.file, place.clock, lock_path=place.lock_path
+    )
+    watching = watcher(place, telling)
+    watching.start()
+    place.put("a", name="By the editor")
+    assert done.wait(20)
+    watching.stop()
+    assert place.definition("a")["name"] == "By the editor"
+    assert "watcher" not in {thread.name for thread in threading.enumerate()}
