@@ -172,10 +172,11 @@ class _Handler(socketserver.StreamRequestHandler):
         return False
 
     def _html(self) -> bool:
-        return self._send(b"<html>hello</html>", "200 OK", "Content-Type: text/html")
+        return self._send(self._good(), "200 OK", "Content-Type: text/html")
 
     def _no_type(self) -> bool:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        good = self._good()
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(good), good))
         return True
 
     def _truncated(self) -> bool:

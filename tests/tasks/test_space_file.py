@@ -122,6 +122,47 @@ def test_nothing_is_written_through_or_over_it(
     assert hidden(file) == []
 
 
+class Meddled(SpaceFile):
+    """A file that somebody meddles with between the steps of a read."""
+
+    meddling: list[Callable[[], object]]
+
+    def _check(self, found: os.stat_result) -> None:
+        super()._check(found)
+        if self.meddling:
+            self.meddling.pop(0)()
+
+
+@pytest.mark.parametrize(("put", "reason"), [IN_ITS_PLACE[0], IN_ITS_PLACE[4]])
+def test_what_is_put_there_between_the_look_and_the_opening_is_neither_followed_nor_awaited(
+    file: SpaceFile, put: Callable[[Path], None], reason: str
+) -> None:
+    def meddle() -> None:
+        file.path.unlink()
+        put(file.path)
+
+    file.path.write_text("good")
+    meddled = Meddled(file.path.parent)
+    meddled.meddling = [meddle]
+    assert "secret" not in refusal(meddled)
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(file: SpaceFile) -> None:
+    file.path.write_text("before")
+    meddled = Meddled(file.path.parent)
+    meddled.meddling = [lambda: file.path.write_text("after it"), lambda: None]
+    assert meddled.read() == b"after it"
+    meddled.meddling = [lambda: None, lambda: file.path.write_text("once more")]
+    assert meddled.read() == b"once more"
+
+
+def test_a_file_that_changes_all_the_time_is_refused(file: SpaceFile) -> None:
+    file.path.write_text("before")
+    meddled = Meddled(file.path.parent)
+    meddled.meddling = [lambda n=n: file.path.write_text("x" * n) for n in range(50)]  # type: ignore[misc]
+    assert "changes all the time" in refusal(meddled)
+
+
 def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "tasks.json").write_text("{}")
@@ -200,6 +241,24 @@ def test_where_files_cannot_be_exchanged_one_is_put_over_the_other(file: SpaceFi
     assert file.write(b"two", expected=b"one") == DONE
     assert file.path.read_bytes() == b"two"
     assert hidden(file) == []
+
+
+def test_file_and_folder_are_synced_in_the_right_order(
+    file: SpaceFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        is_put = file.path.exists() and file.path.read_bytes() == b"new"
+        steps.append(f"{'folder' if is_folder else 'file'} {'after' if is_put else 'before'}")
+        sync(descriptor)
+
+    file.path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", fsync)
+    file.write(b"new", expected=b"old")
+    assert steps == ["file before", "folder after"]
 
 
 def test_what_does_not_fit_is_not_written(file: SpaceFile) -> None:
