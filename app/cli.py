@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
@@ -26,10 +27,15 @@ _WAIT = timedelta(days=1)
 
 @contextmanager
 def _opened(*, prepared: bool = True) -> Iterator[Services]:
-    services = build(read_settings(os.environ))
+    settings = read_settings(os.environ)
+    services = build(settings)
     try:
         if prepared:
-            services.prepare()
+            services.prepare(adopting=False)
+            # the zone of the running service counts, not what this shell happens to say
+            zone = services.registry.default_timezone()
+            services.database.close()
+            services = build(replace(settings, default_timezone=zone))
         yield services
     finally:
         services.database.close()

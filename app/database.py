@@ -119,7 +119,8 @@ class Database:
         else:
             options["pool_pre_ping"] = True
             options["connect_args"] = {"connect_timeout": 5}
-        engine = create_engine(self.url, pool_timeout=15.0, **options)
+        # parameters are prompts and answers, which do not belong into logs
+        engine = create_engine(self.url, pool_timeout=15.0, hide_parameters=True, **options)
         if self.is_sqlite:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
@@ -139,7 +140,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Open a transaction that only reads, on one consistent state."""
+        """Open a transaction that only reads."""
         with self._answering(), self.engine.connect() as connection, connection.begin():
             yield connection
 

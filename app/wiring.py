@@ -12,6 +12,7 @@ import structlog
 
 from app.config import Backend, Settings
 from app.core.clock import Clock, SystemClock
+from app.core.errors import LedgerUnavailable
 from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
@@ -76,13 +77,17 @@ class Services:
     health: HealthCheck
     results: ResultFolder
 
-    def prepare(self) -> None:
+    def prepare(self, *, adopting: bool = True) -> None:
         """Make database and space ready: migrate, make the folders, read tasks.json, and put the
-        five default tasks into a space that is new. Safe to repeat."""
+        five default tasks into a space that is new. Safe to repeat.
+
+        With `adopting` the default zone of the settings becomes that of all tasks that name none.
+        """
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
         upgrade(self.database)
         ensure_space(self.settings.persona_space)
-        self.registry.adopt_default_timezone(self.settings.default_timezone)
+        if adopting:
+            self.registry.adopt_default_timezone(self.settings.default_timezone)
         is_new = self.desk.is_new()
         self.desk.sync()
         if is_new and not self.registry.snapshot().records:
@@ -95,8 +100,8 @@ class Services:
 
         Without `ticking` it only works off what is queued.
         """
-        self.engine.start()
         self.clockwork.start(ticking=ticking)
+        self.engine.start()
         if ticking:
             self.watcher.start()
 
@@ -108,11 +113,16 @@ class Services:
         """Let running runs finish as long as the settings allow, give back the rest, and stop."""
         self.watcher.stop()
         self.clockwork.stop_ringing()
-        left = self.engine.drain(self.settings.drain_timeout, on_wait)
-        if left:
-            self.recovery.release([claim.run_id for claim in left], reason="drained")
-        self.clockwork.stop()
-        self.database.close()
+        try:
+            left = self.engine.drain(self.settings.drain_timeout, on_wait)
+            holders = {claim.run_id: (claim.attempt, claim.owner) for claim in left}
+            self.recovery.release(holders, reason="drained")
+            self.clockwork.stop()
+        except LedgerUnavailable as error:
+            # the others find this process dead and release what it held
+            log.error("service.stopped_without_ledger", error=error.detail)
+        finally:
+            self.database.close()
 
 
 def default_tasks() -> list[Put]:
@@ -190,7 +200,15 @@ def build(
     )
     planner = Planner(database, registry, settling, clock)
     planning = PlanningThread(planner, clock, on_queued=engine.wake)
-    recovery = Recovery(database, ledger, processes, registry, results, clock)
+    recovery = Recovery(
+        database,
+        ledger,
+        processes,
+        registry,
+        results,
+        clock,
+        held_here=engine.held_here,
+    )
     limits = Limits(
         max_age=settings.results_max_age,
         max_count=settings.results_max_count,

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from app.core.clock import FakeClock
 from app.core.ids import RandomIds
 from app.database import Database
@@ -20,8 +22,9 @@ from app.runs.ledger import Ledger
 from app.runs.processes import Place, Processes
 from app.runs.recovery import Recovery
 from app.runs.results import ResultFolder
-from app.runs.run import Run
+from app.runs.run import Run, Status
 from app.runs.runner import Runner
+from app.runs.tables import runs
 from app.schedule.audit import Auditor
 from app.schedule.book import ScheduleBook
 from app.schedule.planner import Planner
@@ -72,6 +75,7 @@ class House:
         min_interval: timedelta = timedelta(seconds=1),
         default_timezone: str = "UTC",
     ) -> None:
+        self.held: set[str] = set()
         self.clock = clock or FakeClock(MIDNIGHT - timedelta(hours=1))
         self.database = database
         self.persona = persona or ScriptedPersona()
@@ -99,7 +103,13 @@ class House:
         )
         self.planner = Planner(database, self.registry, self.settling, self.clock)
         self.recovery = Recovery(
-            database, self.ledger, self.processes, self.registry, self.results, self.clock
+            database,
+            self.ledger,
+            self.processes,
+            self.registry,
+            self.results,
+            self.clock,
+            held_here=lambda: self.held,
         )
         self.executions = Executions(
             database, self.ledger, self.history, self.engine, keys, self.clock, ids
@@ -135,6 +145,15 @@ class House:
                 places=places,
                 most_running=8,
             )
+
+    def release(self, reason: str = "process_died") -> int:
+        """End every attempt that is going on, as recovery does with those of a dead process."""
+        holders = {}
+        for run in self.runs(status=Status.RUNNING):
+            with self.database.read() as connection:
+                query = select(runs.c.attempt, runs.c.owner).where(runs.c.id == run.id)
+                holders[run.id] = tuple(connection.execute(query).one())
+        return self.recovery.release(holders, reason=reason)
 
     def settle(self) -> None:
         """Run all that is queued and due, to the end, result files included."""

@@ -23,18 +23,19 @@ class Listing:
     def __init__(self, registry: Registry, book: ScheduleBook) -> None:
         self._registry = registry
         self._book = book
-        self._kept: tuple[int, _Encoded] = (-1, {})
+        self._kept: tuple[int, _Encoded, bytes] = (-1, {}, b"")
 
     def encoded(self, snapshot: Snapshot) -> bytes:
         """Return the tasks of a snapshot, as in the middle of a JSON list."""
-        version, kept = self._kept
+        version, kept, joined = self._kept
         if version != snapshot.version:
             kept = {
                 task_id: self._encode(record, kept.get(task_id))
                 for task_id, record in snapshot.records.items()
             }
-            self._kept = (snapshot.version, kept)
-        return b",".join([data for _, data in kept.values()])
+            joined = b",".join([data for _, data in kept.values()])
+            self._kept = (snapshot.version, kept, joined)
+        return joined
 
     def next_run(self, record: TaskRecord) -> datetime | None:
         """Return the first slot that has no row yet."""

@@ -131,7 +131,7 @@ class Space:
                 if stat.S_ISDIR(status.st_mode):
                     folders.append((*parts, name))
                 elif is_plain_file(status) and name != "README.md":
-                    found.append(_space_file((*parts, name), status))
+                    found.append(space_file((*parts, name), status))
         found.sort(key=lambda file: (file.modified, file.path), reverse=True)
         return Survey(files=found, complete=complete)
 
@@ -227,7 +227,8 @@ def _status(entry: os.DirEntry[str]) -> list[tuple[str, os.stat_result]]:
         return []
 
 
-def _space_file(parts: Sequence[str], status: os.stat_result) -> SpaceFile:
+def space_file(parts: Sequence[str], status: os.stat_result) -> SpaceFile:
+    """Make the value of what the system says of a file."""
     try:
         modified = datetime.fromtimestamp(status.st_mtime, UTC)
     except (ValueError, OverflowError, OSError):

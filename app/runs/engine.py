@@ -67,6 +67,7 @@ class Engine:
         self._running: dict[str, tuple[Claim, threading.Event]] = {}
         self._ended: deque[tuple[Claim, Outcome]] = deque()
         self._filed: deque[str] = deque()
+        self._storing: list[tuple[Claim, Outcome]] = []
         self._unfiled: set[str] = set()
         self._waiting: dict[str, threading.Event] = {}
         self._pool = pool
@@ -89,6 +90,13 @@ class Engine:
     def is_draining(self) -> bool:
         """Whether this process starts nothing new any more."""
         return self._draining.is_set()
+
+    def held_here(self) -> set[str]:
+        """Return the ids of the runs that this process works on, or whose end it has to store."""
+        with self._lock:
+            running = set(self._running)
+        ended = [*self._ended, *self._storing]
+        return running | {claim.run_id for claim, _ in ended}
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""
@@ -197,6 +205,8 @@ class Engine:
         places = 0 if self.is_draining else self._places - len(self._running)
         if not ended and not filed and not (places > 0 and self._history.is_due(now)):
             return False
+        self._storing = ended
+        self._unfiled.update(claim.run_id for claim, _ in ended)
         try:
             with self._database.write() as connection:
                 accepted = self._ledger.finish(connection, ended)
@@ -208,16 +218,45 @@ class Engine:
                     places=places,
                     most_running=self._places,
                 )
-        except BaseException:
+        except LedgerUnavailable:
             self._ended.extendleft(reversed(ended))
             self._filed.extendleft(reversed(filed))
             raise
+        except Exception:
+            # one outcome that the database refuses must not keep all the others from being stored
+            log.exception("engine.batch_refused", runs=len(ended))
+            accepted, claims = self._store_one_by_one(ended), []
+            self._filed.extendleft(reversed(filed))
+        finally:
+            self._storing = []
         self._begin(claims)
         self._note_refused(ended, accepted)
         if accepted:
-            self._unfiled.update(claim.run_id for claim, _ in accepted)
             self._filers.submit(self._file, accepted)
         return bool(ended or claims)
+
+    def _store_one_by_one(
+        self, ended: Sequence[tuple[Claim, Outcome]]
+    ) -> list[tuple[Claim, Outcome]]:
+        """Store outcomes each by itself; one that cannot be stored becomes a failure that can."""
+        accepted: list[tuple[Claim, Outcome]] = []
+        for claim, outcome in ended:
+            try:
+                with self._database.write() as connection:
+                    accepted += self._ledger.finish(connection, [(claim, outcome)])
+            except LedgerUnavailable:
+                self._ended.append((claim, outcome))
+            except Exception as error:
+                log.exception("run.outcome_unstorable", run_id=claim.run_id)
+                failure = Outcome(
+                    status=Status.FAILED,
+                    completed_at=outcome.completed_at,
+                    reason="internal",
+                    error=f"the outcome could not be stored: {type(error).__name__}",
+                )
+                with self._database.write() as connection:
+                    accepted += self._ledger.finish(connection, [(claim, failure)])
+        return accepted
 
     def _begin(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -241,13 +280,14 @@ class Engine:
         except SpaceError as error:
             # the ledger has the results; recovery writes the files when the space works again
             log.error("results.not_written", error=error.detail, runs=len(runs))
-        for run in runs:
-            self._unfiled.discard(run.id)
-            log.info("run.finished", run_id=run.id, task_id=run.task_id, status=str(run.status))
-            done = self._waiting.get(run.id)
-            if done is not None:
-                done.set()
-        self._work.set()
+        finally:
+            for run in runs:
+                self._unfiled.discard(run.id)
+                log.info("run.finished", run_id=run.id, task_id=run.task_id, status=str(run.status))
+                done = self._waiting.get(run.id)
+                if done is not None:
+                    done.set()
+            self._work.set()
 
     def _note_refused(
         self,
@@ -257,6 +297,7 @@ class Engine:
         kept = {claim.run_id for claim, _ in accepted}
         for claim, outcome in ended:
             if claim.run_id not in kept:
+                self._unfiled.discard(claim.run_id)
                 log.warning(
                     "run.outcome_refused",
                     run_id=claim.run_id,

@@ -43,6 +43,12 @@ class Executions:
         """
         if self._engine.is_draining:
             raise Draining
+        run_id = self._queue(task_id, key, fingerprint)
+        # read after the transaction: a second connection within it could wait for ever for one
+        # that waits for this transaction
+        return self._history.run(run_id)
+
+    def _queue(self, task_id: str, key: str | None, fingerprint: str) -> str:
         now = self._clock.now()
         scope = f"execute {task_id}"
         with self._database.write() as connection:
@@ -52,7 +58,7 @@ class Executions:
                     connection, scope=scope, key=key, fingerprint=fingerprint, now=now
                 )
                 if known is not None:
-                    return self._history.run(known)
+                    return known
             if not held or held[0].deleted_at is not None:
                 raise TaskNotFound(task_id)
             task = task_rows.record_of(held[0]).task
@@ -82,4 +88,4 @@ class Executions:
                     now=now,
                 )
         self._engine.wake()
-        return self._history.run(entry.id)
+        return entry.id

@@ -1,6 +1,6 @@
 """What is read from the ledger: runs by time, by task, by status; always by an index."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,9 +11,11 @@ from app.core.errors import RunNotFound
 from app.core.ids import first_id
 from app.database import Database
 from app.persona.client import PastRun
+from app.runs.ledger import is_due
 from app.runs.run import WORKED, Origin, Run, Status
 from app.runs.tables import attempts, runs
 
+_CHUNK = 1000
 _MILLISECOND = timedelta(milliseconds=1)
 _WORKED = [str(status) for status in WORKED]
 
@@ -41,6 +43,7 @@ class Page:
 class SlotRow:
     """What the ledger has about one slot, or about the slots of one summary row."""
 
+    task_id: str
     scheduled_for: datetime
     covers_from: datetime | None
     count: int
@@ -94,29 +97,33 @@ class History:
         )
         return [_past(run) for run in self._runs(query)]
 
-    def slots(self, task_id: str, since: datetime, until: datetime) -> list[SlotRow]:
-        """Return what is recorded of the slots in (since, until], summary rows included."""
+    def slots(self, since: datetime, until: datetime) -> Iterator[SlotRow]:
+        """Yield what is recorded of the slots in (since, until], by task and age.
+
+        Summary rows that only touch the window are among them.
+        """
         query = (
-            select(runs.c.scheduled_for, runs.c.covers_from, runs.c.slots)
+            select(runs.c.task_id, runs.c.scheduled_for, runs.c.covers_from, runs.c.slots)
             .where(
-                runs.c.task_id == task_id,
                 runs.c.scheduled_for > since,
                 func.coalesce(runs.c.covers_from, runs.c.scheduled_for) <= until,
             )
-            .order_by(runs.c.scheduled_for)
+            .order_by(runs.c.task_id, runs.c.scheduled_for)
+            .execution_options(yield_per=_CHUNK)
         )
         with self._database.read() as connection:
-            return [
-                SlotRow(scheduled_for=r.scheduled_for, covers_from=r.covers_from, count=r.slots)
-                for r in connection.execute(query)
-            ]
+            for row in connection.execute(query):
+                yield SlotRow(
+                    task_id=row.task_id,
+                    scheduled_for=row.scheduled_for,
+                    covers_from=row.covers_from,
+                    count=row.slots,
+                )
 
     def is_due(self, now: datetime) -> bool:
         """Say whether a queued run may begin: cheap, asked every second."""
         query = select(
-            select(runs.c.id)
-            .where(literal_column("runs.status = 'queued'"), runs.c.due_at <= now)
-            .exists()
+            select(runs.c.id).where(literal_column("runs.status = 'queued'"), is_due(now)).exists()
         )
         with self._database.read() as connection:
             return bool(connection.execute(query).scalar_one())

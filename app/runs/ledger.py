@@ -1,13 +1,13 @@
 """What is written down about runs, each step guarded and repeatable.
 
 Every method takes the connection of a transaction that the caller opened, so that what belongs
-together is committed together. Order of locks, everywhere: rows of tasks, turns, rows of runs,
-the registry version.
+together is committed together. Order of locks: rows of tasks, then rows of runs, then the registry
+version; a claim takes only queued runs that nobody holds, so it waits for no row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -117,15 +118,23 @@ class Ledger:
         written = set(connection.execute(query).scalars())
         return [entry for entry in entries if entry.id in written]
 
-    def forget_ahead(self, connection: Connection, task_id: str, now: datetime) -> None:
-        """Remove the rows of slots to come that did not run: a clock that was ahead made them."""
-        connection.execute(
-            delete(runs).where(
+    def forget_ahead(self, connection: Connection, task_id: str, now: datetime) -> datetime:
+        """Remove the rows of slots to come that did not run: a clock that was ahead made them.
+
+        Returns from when on the task's slots are to be recorded again: from now, or earlier where
+        a summary row that went also stood for slots that have passed.
+        """
+        removed = connection.execute(
+            delete(runs)
+            .where(
                 runs.c.task_id == task_id,
                 runs.c.scheduled_for > now,
                 runs.c.status.in_([str(Status.MISSED), str(Status.SKIPPED), str(Status.QUEUED)]),
             )
-        )
+            .returning(runs.c.covers_from)
+        ).scalars()
+        passed = [first for first in removed if first is not None and first <= now]
+        return min(passed) - timedelta(microseconds=1) if passed else now
 
     def open_runs(self, connection: Connection, task_ids: Iterable[str]) -> dict[str, str]:
         """Return task id -> id of a run of it that is not finished."""
@@ -136,9 +145,10 @@ class Ledger:
         found = connection.execute(query.order_by(runs.c.id.desc()))
         return {task_id: run_id for task_id, run_id in found if task_id in wanted}
 
-    def last_catch_up(self, connection: Connection) -> datetime | None:
+    def last_catch_up(self, connection: Connection, now: datetime) -> datetime | None:
         """Return when the last of the queued runs may begin."""
-        return connection.execute(select(func.max(runs.c.due_at)).where(_QUEUED)).scalar()
+        query = select(func.max(runs.c.due_at)).where(_QUEUED, runs.c.recorded_at <= now)
+        return connection.execute(query).scalar()
 
     def claim(
         self,
@@ -270,6 +280,11 @@ class Ledger:
         return list(connection.execute(query.with_for_update()))
 
 
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Say of a queued run that it may begin; one queued while the clock was ahead may, too."""
+    return or_(runs.c.due_at <= now, runs.c.recorded_at > now)
+
+
 def _next_queued(now: datetime, limit: int) -> Any:
     other = runs.alias("other")
     busy = (
@@ -280,9 +295,10 @@ def _next_queued(now: datetime, limit: int) -> Any:
     )
     return (
         select(runs)
-        .where(_QUEUED, runs.c.due_at <= now, ~and_(runs.c.exclusive, busy))
+        .where(_QUEUED, is_due(now), ~and_(runs.c.exclusive, busy))
         .order_by(runs.c.rank, runs.c.due_at, runs.c.id)
         .limit(limit)
+        .with_for_update(of=runs, skip_locked=True)
     )
 
 

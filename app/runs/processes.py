@@ -139,7 +139,7 @@ class Processes:
             for row in self._rows()
             if row.state == "ticking"
             and row.ticked_at is not None
-            and now - row.ticked_at < STALE_AFTER
+            and abs(now - row.ticked_at) < STALE_AFTER
             and not self._is_dead(row, now)
         ]
         newest = max((row.ticked_at for row in ticking), default=None)
@@ -151,4 +151,4 @@ class Processes:
 
     def _is_dead(self, row: Row[Any], now: datetime) -> bool:
         place = Place(host=row.host, pid=row.pid, pid_started=row.pid_started)
-        return now - row.heartbeat_at >= STALE_AFTER or is_gone(place, self._here)
+        return abs(now - row.heartbeat_at) >= STALE_AFTER or is_gone(place, self._here)

@@ -1,39 +1,50 @@
 """Runs whose process died: found, ended as `interrupted`, run again or left."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import literal_column, select
+from sqlalchemy import Row, literal_column, select
 
 from app.core.clock import Clock
-from app.core.errors import PersonaTasksError
+from app.core.errors import RevisionNotFound
 from app.database import Database
 from app.runs.history import run_of
 from app.runs.ledger import Ledger
-from app.runs.processes import Processes
+from app.runs.processes import STALE_AFTER, Processes
 from app.runs.results import ResultFolder
 from app.runs.tables import runs
-from app.tasks.task import OnInterrupt, Task
+from app.tasks.task import OnInterrupt, Snapshot, Task
 
 log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS = 2
 _SETTLED_AFTER = timedelta(seconds=15)
 _STEP_OF_THE_CLOCK = timedelta(seconds=5)
+_STANDSTILL = timedelta(seconds=10)
 _BATCH = 200
+
+Holder = tuple[int, str]
+"""The attempt and the process that hold a run."""
 
 
 class Definitions(Protocol):
     """Knows the task of a run as it was defined."""
 
     def task_at(self, task_id: str, revision: int) -> Task:
-        """Return the task as that revision defined it."""
+        """Return the task as that revision defined it; raise RevisionNotFound."""
+
+    def snapshot(self) -> Snapshot:
+        """Return the tasks that are in force."""
 
 
 class Recovery:
-    """Takes care of what dead processes left behind; safe to run in every process at once."""
+    """Takes care of what dead processes left behind; safe to run in every process at once.
+
+    `held_here` tells which runs this process really works on. One that the ledger ascribes to it
+    and that it does not know of, because the answer to a commit was lost, is released as well.
+    """
 
     def __init__(
         self,
@@ -43,6 +54,8 @@ class Recovery:
         definitions: Definitions,
         results: ResultFolder,
         clock: Clock,
+        *,
+        held_here: Callable[[], Set[str]],
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -50,50 +63,86 @@ class Recovery:
         self._definitions = definitions
         self._results = results
         self._clock = clock
+        self._held_here = held_here
         self._seen_wall, self._seen_ticks = clock.now(), clock.monotonic()
         self._trusted_from = self._seen_ticks
 
     def step(self) -> int:
         """Release the runs of dead processes and write result files that a kill prevented.
 
-        Returns how many runs were released. Right after the wall clock was stepped, or this
-        process was stopped and thawed, heartbeats of living processes look stale: then nobody is
-        declared dead until all have had time to beat again.
+        Returns how many runs were released. Right after the wall clock was stepped, or everything
+        stood still for a while (a suspended machine, a locked database), heartbeats of living
+        processes look stale: then nobody is declared dead until all have had time to beat again.
         """
+        released = self._release_orphans()
         self._file_the_rest()
+        return released
+
+    def release(self, holders: Mapping[str, Holder], *, reason: str) -> int:
+        """End the attempts that hold these runs, by each task's `on_interrupt`.
+
+        A run that another attempt or owner holds by now is left alone.
+        """
+        if not holders:
+            return 0
+        reruns = self._reruns(list(holders))
+        now = self._clock.now()
+        released = 0
+        with self._database.write() as connection:
+            for row in self._ledger.locked_running(connection, list(holders)):
+                if holders[row.id] != (row.attempt, row.owner):
+                    continue
+                rerun = row.attempt < MOST_ATTEMPTS and reruns.get(row.id, False)
+                status = self._ledger.release(connection, row, reason=reason, rerun=rerun, now=now)
+                log.warning("run.interrupted", run_id=row.id, reason=reason, now=str(status))
+                released += 1
+        return released
+
+    def _release_orphans(self) -> int:
         if self._clock_was_stepped():
             log.warning("recovery.clock_stepped")
             return 0
+        # the runs are read before the processes: one that registers in between holds none of them
+        running = self._running()
         alive, dead = self._processes.split()
-        orphans = self._orphans(alive)
-        released = self.release(orphans, reason="process_died") if orphans else 0
+        held_here = self._held_here()
+        long_ago = self._clock.now() - STALE_AFTER
+        orphans = {
+            row.id: (row.attempt, row.owner)
+            for row in running
+            if row.owner not in alive
+            or (
+                row.owner == self._processes.id
+                and row.id not in held_here
+                and row.started_at < long_ago
+            )
+        }
+        released = self.release(orphans, reason="process_died")
         if dead:
             self._processes.forget(sorted(dead))
             log.warning("process.died", processes=sorted(dead), runs=released)
         return released
 
-    def release(self, run_ids: Sequence[str], *, reason: str) -> int:
-        """End the attempts that hold these runs, by each task's `on_interrupt`."""
-        now = self._clock.now()
-        with self._database.write() as connection:
-            held = self._ledger.locked_running(connection, run_ids)
-            for row in held:
-                rerun = row.attempt < MOST_ATTEMPTS and self._reruns(row.task_id, row.revision)
-                status = self._ledger.release(connection, row, reason=reason, rerun=rerun, now=now)
-                log.warning("run.interrupted", run_id=row.id, reason=reason, now=str(status))
-        return len(held)
-
-    def _orphans(self, alive: set[str]) -> list[str]:
-        query = select(runs.c.id).where(
-            literal_column("runs.status = 'running'"), runs.c.owner.not_in(alive)
-        )
+    def _running(self) -> list[Row[Any]]:
+        query = select(runs.c.id, runs.c.attempt, runs.c.owner, runs.c.started_at)
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(query.where(literal_column("runs.status = 'running'"))))
 
-    def _reruns(self, task_id: str, revision: int) -> bool:
+    def _reruns(self, run_ids: Sequence[str]) -> dict[str, bool]:
+        """Return which runs may be run again: those whose task wants it and is still there."""
+        query = select(runs.c.id, runs.c.task_id, runs.c.revision).where(runs.c.id.in_(run_ids))
+        with self._database.read() as connection:
+            found = list(connection.execute(query))
+        in_force = self._definitions.snapshot().records
+        return {
+            row.id: row.task_id in in_force and self._wants_rerun(row.task_id, row.revision)
+            for row in found
+        }
+
+    def _wants_rerun(self, task_id: str, revision: int) -> bool:
         try:
             return self._definitions.task_at(task_id, revision).on_interrupt is OnInterrupt.RERUN
-        except PersonaTasksError:
+        except RevisionNotFound:
             # without its definition it cannot be run again
             return False
 
@@ -118,7 +167,8 @@ class Recovery:
     def _clock_was_stepped(self) -> bool:
         wall, ticks = self._clock.now(), self._clock.monotonic()
         passed = timedelta(seconds=ticks - self._seen_ticks)
-        if abs(wall - self._seen_wall - passed) > _STEP_OF_THE_CLOCK:
+        stepped = abs(wall - self._seen_wall - passed) > _STEP_OF_THE_CLOCK
+        if stepped or passed > _STANDSTILL:
             self._trusted_from = ticks + _SETTLED_AFTER.total_seconds()
         self._seen_wall, self._seen_ticks = wall, ticks
         return ticks < self._trusted_from

@@ -10,6 +10,7 @@ import structlog
 from app.core.clock import Clock
 from app.core.errors import (
     EmptyAnswer,
+    LedgerUnavailable,
     PersonaCancelled,
     PersonaError,
     PersonaTasksError,
@@ -25,6 +26,8 @@ from app.tasks.task import Task
 log = structlog.get_logger(__name__)
 
 MOST_RESPONSE = 1024 * 1024
+MOST_ERROR = 4000
+_ASK_AGAIN_AFTER = timedelta(milliseconds=500)
 
 
 class Book(Protocol):
@@ -65,16 +68,29 @@ class Runner:
             return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
     def _ask(self, claim: Claim, cancelled: threading.Event) -> Outcome:
-        task = self._book.task_at(claim.task_id, claim.revision)
+        task = self._task(claim, cancelled)
         occasion = self._occasion(claim)
-        request = Request(
-            task=task,
-            occasion=occasion,
-            prompt=render_prompt(task, occasion, self._book.refused()),
-        )
+        prompt = render_prompt(task, occasion, self._refused())
+        request = Request(task=task, occasion=occasion, prompt=prompt)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
         return self._judge(task, reply)
+
+    def _task(self, claim: Claim, cancelled: threading.Event) -> Task:
+        """Return the task of the claim; while the ledger does not answer, ask it again."""
+        deadline = Deadline(self._clock, self._longest, cancelled)
+        while True:
+            try:
+                return self._book.task_at(claim.task_id, claim.revision)
+            except LedgerUnavailable:
+                deadline.pause(_ASK_AGAIN_AFTER)
+
+    def _refused(self) -> Sequence[str]:
+        try:
+            return self._book.refused()
+        except LedgerUnavailable:
+            # it is told with the next prompt
+            return ()
 
     def _occasion(self, claim: Claim) -> Occasion:
         slot = claim.scheduled_for
@@ -101,14 +117,22 @@ class Runner:
         return Outcome(
             status=Status.SUCCEEDED,
             completed_at=self._now(),
-            response=reply.text[:MOST_RESPONSE],
+            response=_storable(reply.text[:MOST_RESPONSE]),
             metadata=metadata,
         )
 
     def _ended(self, status: Status, reason: str, error: PersonaTasksError) -> Outcome:
         return Outcome(
-            status=status, completed_at=self._now(), reason=reason, error=error.detail[:4000]
+            status=status,
+            completed_at=self._now(),
+            reason=reason,
+            error=_storable(error.detail[:MOST_ERROR]),
         )
 
     def _now(self) -> datetime:
         return self._clock.now()
+
+
+def _storable(text: str) -> str:
+    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -1,18 +1,18 @@
 """The proof: expected slots, recomputed from the definitions of the time, against the ledger."""
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from app.core.clock import Clock
 from app.core.errors import FieldError, InvalidInput
 from app.runs.history import History, SlotRow
 from app.schedule.book import ScheduleBook
+from app.schedule.triggers import Trigger
 from app.tasks.registry import Registry
-from app.tasks.schema import read_task
-from app.tasks.task import Revision, Task
+from app.tasks.task import InForce
 
 GRACE = timedelta(seconds=10)
 """A slot this young may still be on its way into the ledger; it is not judged yet."""
@@ -53,15 +53,6 @@ class Audit:
         return not any(map(self.total, ("missing", "duplicated", "unexpected")))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Stretch:
-    """A definition and the time in which it was in force: (since, until]."""
-
-    task: Task
-    since: datetime
-    until: datetime
-
-
 class Auditor:
     """Compares what should have happened with what is written down."""
 
@@ -83,45 +74,40 @@ class Auditor:
         begin = since or end - timedelta(days=1)
         if begin > end:
             raise InvalidInput([FieldError(field="since", message="must be before until and now")])
-        audits = []
-        left = MOST_EXPECTED
-        by_task = groupby(self._registry.all_revisions(), key=lambda revision: revision.task_id)
-        for task_id, revisions in by_task:
-            expected = list(self._expected(list(revisions), begin, end, left))
-            left -= len(expected)
-            recorded = self._history.slots(task_id, begin, end)
-            if expected or recorded:
-                audits.append(compare(task_id, expected, recorded, begin, end))
+        expected = self._expected(begin, end)
+        recorded: dict[str, list[SlotRow]] = defaultdict(list)
+        for row in self._history.slots(begin, end):
+            recorded[row.task_id].append(row)
+        audits = [
+            compare(task_id, expected.get(task_id, []), recorded.get(task_id, []), begin, end)
+            for task_id in sorted(expected.keys() | recorded.keys())
+        ]
         return Audit(since=begin, until=end, tasks=audits)
 
-    def _expected(
-        self, revisions: Sequence[Revision], since: datetime, until: datetime, most: int
-    ) -> Iterator[datetime]:
-        count = 0
-        for stretch in _stretches(revisions, since, until):
+    def _expected(self, since: datetime, until: datetime) -> dict[str, list[datetime]]:
+        """Return the slots of each task that the definitions of the time call for, in order."""
+        expected: dict[str, list[datetime]] = {}
+        left = MOST_EXPECTED
+        for stretch in self._registry.in_force_between(since, until):
             task = stretch.task
             if not task.enabled:
                 continue
             trigger = self._book.read(task.schedule, task.timezone).trigger
-            slot = trigger.next_after(stretch.since)
-            while slot is not None and slot <= stretch.until:
-                count += 1
-                if count > most:
-                    message = f"the window holds more than {MOST_EXPECTED} slots; make it shorter"
-                    raise InvalidInput([FieldError(field="since", message=message)])
-                yield slot
-                slot = trigger.next_after(slot)
+            left -= trigger.count(stretch.since, stretch.until)
+            if left < 0:
+                message = f"the window holds more than {MOST_EXPECTED} slots; make it shorter"
+                raise InvalidInput([FieldError(field="since", message=message)])
+            slots = list(_slots(trigger, stretch))
+            if slots:
+                expected.setdefault(task.id, []).extend(slots)
+        return expected
 
 
-def _stretches(
-    revisions: Sequence[Revision], since: datetime, until: datetime
-) -> Iterator[_Stretch]:
-    ends = [revision.effective_from for revision in revisions[1:]] + [until]
-    for revision, end in zip(revisions, ends, strict=True):
-        begin, stop = max(revision.effective_from, since), min(end, until)
-        if revision.definition is not None and begin < stop:
-            task = read_task(revision.definition, revision.timezone)
-            yield _Stretch(task=task, since=begin, until=stop)
+def _slots(trigger: Trigger, stretch: InForce) -> Iterator[datetime]:
+    slot = trigger.next_after(stretch.since)
+    while slot is not None and slot <= stretch.until:
+        yield slot
+        slot = trigger.next_after(slot)
 
 
 def compare(

@@ -130,9 +130,12 @@ class Clockwork:
             self._start_scheduler()
         if self._is_time_to_beat():
             self._beat()
-        self._recovery.step()
-        self._planner.mend_clock_ahead()
-        self._upkeep()
+        for part in (self._recovery.step, self._planner.mend_clock_ahead, self._upkeep):
+            try:
+                part()
+            except PersonaTasksError as error:
+                # one that cannot do its work must not keep the others from theirs
+                log.warning("pulse.failed", error=error.detail)
 
     def _loop(self) -> None:
         while not self._clock.wait(self._stopping, _PULSE_EVERY):

@@ -20,18 +20,20 @@ from app.core.errors import LedgerUnavailable
 from app.tasks.registry import Registry
 from app.tasks.task import TaskRecord
 
+RING_AGAIN = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(seconds=1)
 """The wall clock is read again at least this often: it may have been stepped, or we suspended."""
 
 
-class _SlotTrigger(BaseTrigger):  # type: ignore[misc]
-    """Rings at the task's slots; never walks through those that passed, planning finds them."""
+class _RingAgain(BaseTrigger):  # type: ignore[misc]
+    """Rings every two seconds once a slot is due, until planning has moved the task's cursor.
 
-    def __init__(self, next_after: Callable[[datetime], datetime | None]) -> None:
-        self._next_after = next_after
+    What is owed, and which slot comes next, is known from the cursor alone: so neither a failed
+    attempt to plan nor a wall clock that is stepped back meanwhile can silence a task.
+    """
 
-    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
-        return self._next_after(max(previous, now) if previous is not None else now)
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        return now + RING_AGAIN
 
 
 class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
@@ -47,6 +49,14 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
         self._heap: list[tuple[datetime, str]] = []
         self.ticked_at: datetime | None = None
         self.ticks: float | None = None
+
+    def start(self, scheduler: Any, alias: str) -> None:
+        """Begin with nothing known: a clock that died may have taken due tasks with it."""
+        super().start(scheduler, alias)
+        self._version = 0
+        self._next.clear()
+        self._seen.clear()
+        self._heap.clear()
 
     def refresh(self) -> None:
         """Take over what changed in the registry since the last look.
@@ -127,17 +137,12 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
         self._next.clear()
 
     def _job(self, task_id: str, instant: datetime) -> Job:
-        record = self._seen[task_id]
-
-        def next_after(moment: datetime) -> datetime | None:
-            return self._registry.slot_after(record, moment)
-
         # filled by hand, since Job's own constructor inspects the signature of `func` each time,
         # which for a thousand tasks of midnight takes longer than all the rest
         job = Job.__new__(Job)
         job._scheduler, job._jobstore_alias = self._scheduler, self._alias
         job.id = job.name = task_id
-        job.trigger, job.next_run_time = _SlotTrigger(next_after), instant
+        job.trigger, job.next_run_time = _RingAgain(), instant
         job.func, job.func_ref, job.args, job.kwargs = _no_body, None, (), {}
         job.executor, job.misfire_grace_time = "default", None
         job.coalesce, job.max_instances = True, 1

@@ -69,8 +69,8 @@ class Planner:
         with self._database.write() as connection:
             held = task_rows.lock_rows(connection, ahead)
             task_ids = [row.id for row in held if row.cursor > now + _AHEAD]
-            self._settling.unsettle(connection, task_ids, now)
-            task_rows.rewind(connection, task_ids, now)
+            cursors = self._settling.unsettle(connection, task_ids, now)
+            task_rows.rewind(connection, cursors, now)
         log.warning("clock.was_ahead", tasks=len(task_ids))
         return task_ids
 

@@ -7,14 +7,18 @@ edit that changes when a task fires.
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import Connection
 
+from app.core.errors import ScheduleError
 from app.core.ids import Ids
 from app.runs.ledger import Entry, Ledger
 from app.runs.run import Origin, Status
 from app.schedule.book import ScheduleBook
 from app.schedule.planning import Plan, plan_owed
 from app.tasks.task import Overlap, TaskRecord
+
+log = structlog.get_logger(__name__)
 
 ON_TIME = timedelta(seconds=10)
 
@@ -55,7 +59,7 @@ class Settling:
         if not owed:
             return {}, []
         busy = self._ledger.open_runs(connection, [record.task.id for record, _ in owed])
-        late = _Pace(self._ledger.last_catch_up(connection), at, self._pace)
+        late = _Pace(self._ledger.last_catch_up(connection, at), at, self._pace)
         entries = [
             entry
             for record, plan in owed
@@ -65,17 +69,26 @@ class Settling:
         cursors = {record.task.id: plan.cursor for record, plan in owed}
         return cursors, [entry.id for entry in written if entry.status is Status.QUEUED]
 
-    def unsettle(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
-        """Take back what was recorded of slots that are still to come and did not run."""
-        for task_id in task_ids:
-            self._ledger.forget_ahead(connection, task_id, now)
+    def unsettle(
+        self, connection: Connection, task_ids: Sequence[str], now: datetime
+    ) -> dict[str, datetime]:
+        """Take back what was recorded of slots to come that did not run; return the new cursors."""
+        return {
+            task_id: self._ledger.forget_ahead(connection, task_id, now) for task_id in task_ids
+        }
 
     def _plan(self, record: TaskRecord, at: datetime) -> Plan | None:
         task = record.task
         if not task.enabled:
             return None
+        try:
+            trigger = self._book.read(task.schedule, task.timezone).trigger
+        except ScheduleError as error:
+            # a zone that this machine does not know; the other tasks go on
+            log.error("schedule.unreadable", task_id=task.id, error=error.detail)
+            return None
         return plan_owed(
-            self._book.read(task.schedule, task.timezone).trigger,
+            trigger,
             record.cursor,
             at,
             missed=task.missed,

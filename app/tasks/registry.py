@@ -6,7 +6,7 @@ an immutable snapshot of this process that is brought up to date by difference.
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,7 +28,7 @@ from app.tasks.changes import Change, Put, Remove
 from app.tasks.revising import Revising, trigger_changed
 from app.tasks.schema import check_definition, read_task, schedule_error
 from app.tasks.tables import registry_clock, task_revisions
-from app.tasks.task import Author, Revision, Snapshot, Task, TaskRecord
+from app.tasks.task import Author, InForce, Revision, Snapshot, Task, TaskRecord
 from app.tasks.timetable import Slots, Timetable
 
 log = structlog.get_logger(__name__)
@@ -105,11 +105,11 @@ class Registry:
         """Return the first slot that has no row yet; in the past it is due or owed."""
         if not record.task.enabled:
             return None
-        return self._timetable.next_after(record.task, record.cursor)
-
-    def slot_after(self, record: TaskRecord, instant: datetime) -> datetime | None:
-        """Return the task's first slot strictly after the instant."""
-        return self._timetable.next_after(record.task, instant)
+        try:
+            return self._timetable.next_after(record.task, record.cursor)
+        except ScheduleError:
+            # a zone that this machine does not know: there is no slot that it could tell
+            return None
 
     def history(self, task_id: str) -> list[Revision]:
         """Return all revisions of a task, deleted ones too, newest first; raise TaskNotFound."""
@@ -124,11 +124,10 @@ class Registry:
             raise TaskNotFound(task_id)
         return found
 
-    def all_revisions(self) -> list[Revision]:
-        """Return every revision of every task, by task and age: what an audit needs."""
-        query = select(task_revisions).order_by(task_revisions.c.task_id, task_revisions.c.revision)
+    def in_force_between(self, since: datetime, until: datetime) -> Iterator[InForce]:
+        """Yield which definition of each task was in force when in (since, until], by task."""
         with self._database.read() as connection:
-            return [rows.revision_of(row) for row in connection.execute(query)]
+            yield from rows.in_force_between(connection, since, until)
 
     def task_at(self, task_id: str, revision: int) -> Task:
         """Return the task as one of its revisions defined it; raise RevisionNotFound."""
@@ -244,19 +243,26 @@ class Registry:
 
     def adopt_default_timezone(self, timezone: str) -> None:
         """Make `timezone` the zone of tasks that name none; a change of it is a revision."""
-        with self._database.read() as connection:
-            if connection.execute(select(registry_clock.c.default_timezone)).scalar() == timezone:
-                return
-        bare = [
-            Put(task_id=record.task.id, definition=record.definition)
-            for record in self.snapshot().records.values()
-            if "timezone" not in record.definition
-        ]
+        if self.default_timezone() == timezone:
+            return
+
+        def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
+            return [
+                Put(task_id=task_id, definition=record.definition)
+                for task_id, record in current.items()
+                if "timezone" not in record.definition
+            ]
 
         def also(connection: Connection) -> None:
             connection.execute(update(registry_clock).values(default_timezone=timezone))
 
-        self.apply(bare, Author(kind="service", name="DEFAULT_TIMEZONE"), also=also)
+        author = Author(kind="service", name="DEFAULT_TIMEZONE")
+        self.change(list(self.snapshot().records), decide, author, also)
+
+    def default_timezone(self) -> str:
+        """Return the zone in which tasks that name none are read."""
+        with self._database.read() as connection:
+            return str(connection.execute(select(registry_clock.c.default_timezone)).scalar_one())
 
     def change(
         self,

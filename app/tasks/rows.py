@@ -1,15 +1,16 @@
 """Rows of the registry's tables as values, and back."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
+from app.database import Instant
 from app.tasks.schema import read_task
 from app.tasks.tables import registry_clock, task_revisions, tasks
-from app.tasks.task import Author, LastRun, Revision, TaskRecord
+from app.tasks.task import Author, InForce, LastRun, Revision, TaskRecord
 
 _MOST_IN_ONE_QUERY = 500
 
@@ -112,18 +113,12 @@ def advance(connection: Connection, cursors: Mapping[str, datetime]) -> None:
     )
 
 
-def rewind(connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
-    """Let the slots of tasks begin at `now` again, where a clock that was ahead moved them on."""
-    if not task_ids:
-        return
-    connection.execute(
-        update(tasks)
-        .where(tasks.c.id.in_(task_ids))
-        .values(cursor=now, changed=raise_version(connection))
-    )
+def rewind(connection: Connection, cursors: Mapping[str, datetime], now: datetime) -> None:
+    """Let the slots of tasks begin again at these cursors; a clock that was ahead moved them on."""
+    advance(connection, cursors)
     connection.execute(
         update(task_revisions)
-        .where(task_revisions.c.task_id.in_(task_ids), task_revisions.c.effective_from > now)
+        .where(task_revisions.c.task_id.in_(list(cursors)), task_revisions.c.effective_from > now)
         .values(effective_from=now)
     )
 
@@ -203,6 +198,29 @@ def revisions_at(version: int) -> Select[Any]:
         (task_revisions.c.task_id == newest.c.task_id)
         & (task_revisions.c.revision == newest.c.revision),
     )
+
+
+def in_force_between(connection: Connection, since: datetime, until: datetime) -> Iterator[InForce]:
+    """Yield the definitions that were in force at some time in (since, until], by task and age."""
+    ends = func.lead(task_revisions.c.effective_from, type_=Instant()).over(
+        partition_by=task_revisions.c.task_id, order_by=task_revisions.c.revision
+    )
+    stretches = select(task_revisions, ends.label("ends")).subquery()
+    query = (
+        select(stretches)
+        .where(
+            stretches.c.definition.is_not(None),
+            stretches.c.effective_from < until,
+            func.coalesce(stretches.c.ends, until) > since,
+        )
+        .order_by(stretches.c.task_id, stretches.c.revision)
+        .execution_options(yield_per=_MOST_IN_ONE_QUERY)
+    )
+    for row in connection.execute(query):
+        begin = max(row.effective_from, since)
+        end = until if row.ends is None else min(row.ends, until)
+        if begin < end:
+            yield InForce(task=read_task(row.definition, row.timezone), since=begin, until=end)
 
 
 def revision_of(row: Row[Any]) -> Revision:

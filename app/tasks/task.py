@@ -131,6 +131,15 @@ class Revision:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InForce:
+    """A definition of a task and the time in which it was in force: (since, until]."""
+
+    task: Task
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """All tasks that are in force at one registry version, in the order of their creation."""
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ import pytest
 from app.api.lifecycle import CONNECTION_GRACE, Life, banner, graceful_timeout, prepare
 from app.config import Settings, read_settings
 from app.core.errors import SettingsError
+from app.persona.fakes import ScriptedPersona, hang
+from app.runs.run import Status
 from app.tasks.task import Author
 from app.wiring import Services, build
 from tests.conftest import on_sqlite
@@ -123,7 +126,7 @@ class _Config:
 @on_sqlite
 def test_a_worker_starts_ticks_beats_while_it_drains_and_stops(settings: Settings) -> None:
     prepare(settings, [])
-    services = build(settings)
+    services = build(settings, persona=ScriptedPersona(otherwise=hang))
     kept = SimpleNamespace(get=lambda: SimpleNamespace(services=services))
     handlers = {number: signal.getsignal(number) for number in (15, 2, 3)}
     with tempfile.TemporaryFile() as file:
@@ -135,6 +138,8 @@ def test_a_worker_starts_ticks_beats_while_it_drains_and_stops(settings: Setting
             assert services.clockwork.is_started
             assert services.engine.is_running
             assert worker.cfg.given == {"graceful_timeout": CONNECTION_GRACE.total_seconds()}
+            run = services.executions.start("daily_reflection")
+            assert services.engine.wait(run.id, timedelta(seconds=1)).status is Status.RUNNING
             os.utime(file.fileno(), (0, 0))
         finally:
             heartbeat = os.dup(file.fileno())

@@ -169,10 +169,14 @@ def test_a_limit_of_nothing_is_an_empty_list(client: FlaskClient, limit: str) ->
 
 
 @on_sqlite
-def test_a_limit_beyond_1000_is_1000(client: FlaskClient) -> None:
+def test_a_limit_beyond_1000_is_1000(client: FlaskClient, services: Services) -> None:
     client.post(EXECUTE)
+    with services.database.write() as connection:
+        row = connection.execute(runs.select()).one()._asdict()
+        copies = [{**row, "id": f"{number:026}"} for number in range(1001)]
+        connection.execute(runs.insert(), copies)
     for path in ("/api/tasks/daily_reflection/results", "/api/tasks/results/recent"):
-        assert body_of(client.get(f"{path}?limit=2147483647"))["count"] == 1
+        assert body_of(client.get(f"{path}?limit=2147483647"))["count"] == 1000
 
 
 @on_sqlite

@@ -1,6 +1,8 @@
 """Runs whose process died: found, ended, run again or left, never both."""
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,10 +12,11 @@ import pytest
 from sqlalchemy import update
 
 from app.core.clock import FakeClock
+from app.core.errors import SpaceError
 from app.database import Database
 from app.runs.processes import STALE_AFTER, Place, is_gone, this_place
 from app.runs.tables import runs
-from tests.house import MIDNIGHT, House
+from tests.house import MIDNIGHT, OWNER, House
 
 
 @pytest.fixture
@@ -36,12 +39,22 @@ def other(dead: House, tmp_path: Path) -> House:
     return house
 
 
+def pulse(house: House, span: timedelta) -> int:
+    """Let a process watch for a span, as often as it would; return how many runs it released."""
+    released = 0
+    while span > timedelta(0):
+        step = min(span, timedelta(seconds=2))
+        house.clock.advance(step)
+        span -= step
+        house.processes.beat(ticked_at=None, state="ticking")
+        released += house.recovery.step()
+    return released
+
+
 def test_a_run_of_a_silent_process_runs_again_once(dead: House, other: House) -> None:
-    dead.clock.advance(STALE_AFTER - timedelta(seconds=1))
-    assert other.recovery.step() == 0
-    dead.clock.advance(timedelta(seconds=1))
-    other.processes.beat(ticked_at=None, state="ticking")
-    assert other.recovery.step() == 1
+    pulse(other, STALE_AFTER - timedelta(seconds=1))
+    assert other.outcomes() == [("running", None)]
+    assert pulse(other, timedelta(seconds=1)) == 1
     other.settle()
     (run,) = other.runs()
     assert (str(run.status), run.attempt) == ("succeeded", 2)
@@ -51,10 +64,9 @@ def test_a_run_of_a_silent_process_runs_again_once(dead: House, other: House) ->
 
 
 def test_a_run_that_is_interrupted_twice_ends_so(dead: House, other: House) -> None:
-    (run,) = other.runs()
-    other.recovery.release([run.id], reason="process_died")
+    other.release()
     other.claim()
-    other.recovery.release([run.id], reason="process_died")
+    other.release()
     assert other.outcomes() == [("interrupted", "process_died")]
     assert other.registry.get("daily_reflection").run_count == 1
 
@@ -62,16 +74,15 @@ def test_a_run_that_is_interrupted_twice_ends_so(dead: House, other: House) -> N
 def test_a_task_may_ask_to_leave_it(database: Database, tmp_path: Path) -> None:
     house = House(database, tmp_path)
     house.add(on_interrupt="leave")
-    run = house.executions.start("daily_reflection")
+    house.executions.start("daily_reflection")
     house.claim()
-    house.recovery.release([run.id], reason="process_died")
+    house.release()
     assert house.outcomes() == [("interrupted", "process_died")]
 
 
 def test_a_run_that_is_not_running_is_not_released(dead: House, other: House) -> None:
-    (run,) = other.runs()
-    assert other.recovery.release([run.id], reason="process_died") == 1
-    assert other.recovery.release([run.id], reason="process_died") == 0
+    assert other.release() == 1
+    assert other.release() == 0
 
 
 def test_a_living_process_keeps_its_runs(dead: House, other: House) -> None:
@@ -91,6 +102,60 @@ def test_nobody_is_declared_dead_right_after_a_step_of_the_clock(dead: House, ot
     dead.clock.advance(timedelta(seconds=16))
     assert other.recovery.step() == 0
     assert other.outcomes() == [("running", None)]
+
+
+def test_nobody_is_declared_dead_right_after_everything_stood_still(
+    dead: House, other: House
+) -> None:
+    other.recovery.step()
+    dead.clock.advance(timedelta(seconds=60))
+    assert other.recovery.step() == 0
+    dead.processes.beat(ticked_at=None, state="ticking")
+    assert pulse(other, timedelta(seconds=20)) == 0
+    assert other.outcomes() == [("running", None)]
+
+
+def test_two_recoveries_of_one_run_do_not_end_the_attempt_after_it(
+    dead: House, other: House
+) -> None:
+    (claim,) = other.recovery._running()
+    holders = {claim.id: (claim.attempt, claim.owner)}
+    assert other.recovery.release(holders, reason="process_died") == 1
+    assert len(other.claim()) == 1
+    assert other.recovery.release(holders, reason="process_died") == 0
+    assert other.outcomes() == [("running", None)]
+
+
+def test_a_run_that_its_process_knows_nothing_of_is_released(dead: House, other: House) -> None:
+    (run,) = dead.runs()
+    dead.held = {run.id}
+    assert pulse(dead, timedelta(seconds=60)) == 0
+    dead.held = set()
+    assert pulse(dead, timedelta(seconds=2)) == 1
+
+
+def test_an_unusable_results_folder_keeps_nobody_from_being_released(
+    dead: House, other: House
+) -> None:
+    other.add("another")
+    other.executions.start("another")
+    other.settle()
+    with other.database.write() as connection:
+        connection.execute(update(runs).where(runs.c.filed == 1).values(filed=0))
+    shutil.rmtree(other.results.path)
+    other.results.path.write_text("a file where the folder should be")
+    for _ in range(20):
+        dead.clock.advance(timedelta(seconds=2))
+        other.processes.beat(ticked_at=None, state="ticking")
+        with contextlib.suppress(SpaceError):
+            other.recovery.step()
+    assert ("running", None) not in other.outcomes()
+
+
+def test_a_run_of_a_deleted_task_is_not_run_again(dead: House, other: House) -> None:
+    other.registry.delete("daily_reflection", OWNER)
+    other.release()
+    assert other.outcomes() == [("interrupted", "process_died")]
 
 
 def test_a_run_whose_owner_left_no_trace_is_found(dead: House, other: House) -> None:

@@ -124,7 +124,7 @@ def test_an_outcome_from_a_process_that_lost_the_run_is_refused(
     there.clock.step_to(MIDNIGHT)
     here.plan()
     (stale,) = here.claim()
-    here.recovery.release([stale.run_id], reason="process_died")
+    here.release()
     (held,) = there.claim()
     late = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="from the grave")
     good = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="from the living")
@@ -188,6 +188,33 @@ def test_a_fault_of_our_own_is_an_outcome_too(database: Database, tmp_path: Path
     (run,) = house.runs()
     assert (run.status, run.reason) == (Status.FAILED, "internal")
     assert "secret" not in (run.error or "")
+
+
+@pytest.mark.parametrize("odd", ["nul \0 inside", "half a pair \ud800"])
+def test_an_answer_that_no_database_can_hold_is_stored_all_the_same(
+    database: Database, tmp_path: Path, odd: str
+) -> None:
+    house = House(database, tmp_path, persona=ScriptedPersona(odd))
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    (run,) = house.runs()
+    assert run.status is Status.SUCCEEDED
+    assert run.response is not None
+    assert run.response.startswith(odd[:4])
+
+
+def test_one_outcome_that_cannot_be_stored_does_not_hold_up_the_others(
+    database: Database, tmp_path: Path
+) -> None:
+    odd = Reply(text="Done.", metadata={"half": "\ud800"})
+    house = House(database, tmp_path, persona=ScriptedPersona(odd))
+    house.add("first")
+    house.add("second")
+    house.executions.start("first")
+    house.executions.start("second")
+    house.settle()
+    assert sorted(house.outcomes()) == [("failed", "internal"), ("succeeded", None)]
 
 
 def test_a_slot_during_a_run_of_the_same_task_is_skipped(house: House) -> None:

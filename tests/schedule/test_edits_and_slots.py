@@ -122,7 +122,7 @@ def test_a_long_outage_is_one_summary_and_the_audit_counts_it(house: House) -> N
     house.plan()
     assert audited(house, days=40)[2:] == (0, 0, 0)
     assert audited(house, days=7)[2:] == (0, 0, 0)
-    summary = house.history.slots("daily_reflection", MIDNIGHT - timedelta(days=1), MIDNIGHT)
+    summary = list(house.history.slots(MIDNIGHT - timedelta(days=1), MIDNIGHT))
     assert summary[0].count == 30 * 24 * 60 - 1000
 
 
@@ -225,6 +225,45 @@ def test_the_clock_of_a_process_rings_for_due_tasks_only(house: House) -> None:
     (job,) = store.get_due_jobs(house.clock.now())
     assert (job.id, job.next_run_time) == ("now", MIDNIGHT)
     assert store.get_due_jobs(house.clock.now()) == []
+
+
+def test_a_clock_rings_again_until_the_slot_is_written_down(house: House) -> None:
+    """A wall clock stepped back by a blink between ringing and planning must cost no slot."""
+    house.add(schedule="hourly")
+    store = opened(house)
+    house.clock.step_to(MIDNIGHT)
+    (job,) = store.get_due_jobs(house.clock.now())
+    job.next_run_time = job.trigger.get_next_fire_time(MIDNIGHT, house.clock.now())
+    store.update_job(job)
+    house.clock.step_to(MIDNIGHT - timedelta(milliseconds=50))
+    assert house.plan() == []
+    house.clock.step_to(MIDNIGHT + timedelta(seconds=3))
+    assert [job.id for job in store.get_due_jobs(house.clock.now())] == ["daily_reflection"]
+
+
+def test_a_clock_that_is_started_again_knows_nothing_and_forgets_nothing(house: House) -> None:
+    for number in range(3):
+        house.add(f"task_{number}")
+    store = opened(house)
+    house.clock.step_to(MIDNIGHT)
+    assert len(store.get_due_jobs(house.clock.now())) == 3
+    store.start(BackgroundScheduler(timezone=UTC), "default")
+    assert len(store.get_due_jobs(house.clock.now())) == 3
+
+
+def test_a_zone_that_this_machine_does_not_know_silences_one_task_only(house: House) -> None:
+    house.add("lost", timezone="Europe/Berlin")
+    house.add("found")
+    with house.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE tasks SET timezone = 'Mars/Olympus', changed = 99 WHERE id = 'lost'"
+        )
+        connection.exec_driver_sql("UPDATE registry_clock SET version = 99")
+    there = House(house.database, house.results.path, clock=house.clock)
+    store = opened(there)
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=1))
+    assert [job.id for job in store.get_due_jobs(house.clock.now())] == ["found"]
+    assert len(there.planner.plan(["found", "lost"])) == 1
 
 
 def test_a_ringing_clock_does_not_walk_through_the_slots_that_passed(house: House) -> None:
