@@ -279,6 +279,8 @@ class Registry:
         writes in the same transaction, whether there are changes or not.
         """
         with self._database.write() as connection:
+            # a task that is only being created has no row yet that could be locked
+            self._database.take_turns(connection, "definitions")
             held = rows.lock_rows(connection, task_ids)
             current = {row.id: rows.record_of(row) for row in held if row.deleted_at is None}
             changes = decide(current)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.runs.tables import runs
 from app.wiring import Services
@@ -60,7 +60,8 @@ def test_a_run_that_was_begun_twice_shows_both_attempts(
     run_id = body_of(client.post(EXECUTE))["run_id"]
     with services.database.write() as connection:
         connection.execute(update(runs).values(status="running", completed_at=None))
-    services.recovery.release([run_id], reason="process_died")
+        holder = connection.execute(select(runs.c.attempt, runs.c.owner)).one()
+    services.recovery.release({run_id: tuple(holder)}, reason="process_died")
     services.engine.wake()
     services.engine.wait(run_id, timedelta(seconds=10))
     attempts = body_of(client.get(f"/api/runs/{run_id}"))["attempts"]
