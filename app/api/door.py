@@ -23,7 +23,6 @@ TASK_PATH = "/tasks/<task_id:task_id>"
 
 _ALWAYS = (400, 401, 421, 500, 503)
 _ON_CHANGES = (403, 413, 415)
-_LOCATIONS = {"query": "query", "headers": "header"}
 
 
 class TaskIdConverter(BaseConverter):
@@ -66,6 +65,49 @@ class Answer:
         return response
 
 
+@dataclass(frozen=True, kw_only=True)
+class Takes:
+    """What an endpoint takes in beside what is in its path."""
+
+    body: Schema | None = None
+    body_required: bool = True
+    body_example: Any = None
+    query: Schema | None = None
+    headers: Schema | None = None
+
+    def documented(self) -> dict[str, Any]:
+        """Return the OpenAPI parameters and request body."""
+        places = (("query", self.query), ("header", self.headers))
+        documentation: dict[str, Any] = {
+            "parameters": [
+                {"in": place, "schema": schema} for place, schema in places if schema is not None
+            ]
+        }
+        if self.body is not None:
+            content: dict[str, Any] = {"schema": self.body}
+            if self.body_example is not None:
+                content["example"] = self.body_example
+            documentation["requestBody"] = {
+                "required": self.body_required,
+                "content": {"application/json": content},
+            }
+        return documentation
+
+    def read(self) -> dict[str, Any]:
+        """Return the checked `headers`, `query` and `body`, those that are taken in."""
+        given: dict[str, Any] = {}
+        if self.headers is not None:
+            given["headers"] = inputs.read_headers(self.headers)
+        if self.query is not None:
+            given["query"] = inputs.read_query(self.query)
+        if self.body is not None:
+            given["body"] = inputs.read_body(self.body, required=self.body_required)
+        return given
+
+
+_NOTHING = Takes()
+
+
 class Door(Blueprint):  # type: ignore[misc]
     """A group of endpoints."""
 
@@ -75,58 +117,38 @@ class Door(Blueprint):  # type: ignore[misc]
         path: str,
         *,
         answers: Mapping[int, Answer],
+        takes: Takes = _NOTHING,
         problems: Collection[int] = (),
-        body: Schema | None = None,
-        body_required: bool = True,
-        body_example: Any = None,
-        query: Schema | None = None,
-        headers: Schema | None = None,
     ) -> Callable[[View], View]:
-        """Let a function answer at a path; it gets what is in the path by name, and the checked
-        `body`, `query` and `headers` where they are asked for."""
-        changes = method not in {"GET", "HEAD"}
-        takes_in = body is not None or query is not None or headers is not None
-        refusals = {*_ALWAYS, *problems, *(_ON_CHANGES if changes else ())}
-        refusals |= {422} if takes_in else set()
-        refusals |= {404} if "<" in path else set()
-        documentation: dict[str, Any] = {
-            "responses": {
-                **{status: answer.documented() for status, answer in answers.items()},
-                **{code: HTTPStatus(code).name for code in sorted(refusals - answers.keys())},
-            },
-            "parameters": [
-                *_documented("query", query),
-                *_documented("headers", headers),
-            ],
+        """Let a function answer at a path.
+
+        It gets what is in the path by name, and what it takes in as `body`, `query` and `headers`.
+        `problems` are the refusals beside those that any endpoint of its kind may give.
+        """
+        refusals = {*problems, *_refusals(method, path, takes)} - answers.keys()
+        responses = {
+            **{status: answer.documented() for status, answer in answers.items()},
+            **{status: HTTPStatus(status).name for status in sorted(refusals)},
         }
-        if body is not None:
-            content = {"schema": body}
-            if body_example is not None:
-                content["example"] = body_example
-            documentation["requestBody"] = {
-                "required": body_required,
-                "content": {"application/json": content},
-            }
 
         def decorate(view: View) -> View:
             @wraps(view)
-            def asked(**given: Any) -> Response:
-                if headers is not None:
-                    given["headers"] = inputs.read_headers(headers)
-                if query is not None:
-                    given["query"] = inputs.read_query(query)
-                if body is not None:
-                    given["body"] = inputs.read_body(body, required=body_required)
-                return view(**given)
+            def asked(**in_path: Any) -> Response:
+                return view(**in_path, **takes.read())
 
-            documented = self.doc(**documentation)(asked)
+            documented = self.doc(responses=responses, **takes.documented())(asked)
             self.route(path, methods=[method])(documented)
             return view
 
         return decorate
 
 
-def _documented(location: str, schema: Schema | None) -> list[dict[str, Any]]:
-    if schema is None:
-        return []
-    return [{"in": _LOCATIONS[location], "schema": schema}]
+def _refusals(method: str, path: str, takes: Takes) -> set[int]:
+    refusals = {*_ALWAYS}
+    if method != "GET":
+        refusals.update(_ON_CHANGES)
+    if takes != _NOTHING:
+        refusals.add(422)
+    if "<" in path:
+        refusals.add(404)
+    return refusals

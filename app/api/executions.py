@@ -8,10 +8,10 @@ from flask import Response
 
 from app.api import shapes
 from app.api.answers import answer
-from app.api.door import TASK_PATH, Answer, Door
+from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.inputs import KeyAndPreferHeaders, WaitQuery
 from app.api.refusals import NothingRuns
-from app.api.schemas import Accepted, Execution, Executions
+from app.api.run_schemas import Accepted, Execution, Executions
 from app.api.serving import services, serving
 from app.core.errors import Draining, RevisionNotFound
 from app.runs.run import Run
@@ -27,8 +27,7 @@ _LOOK_EVERY = timedelta(seconds=5)
 @door.on(
     "POST",
     f"{TASK_PATH}/execute",
-    query=WaitQuery(),
-    headers=KeyAndPreferHeaders(),
+    takes=Takes(query=WaitQuery(), headers=KeyAndPreferHeaders()),
     answers={
         200: Answer(description="How the run went; a failed one too", schema=Execution),
         202: Answer(

@@ -6,7 +6,7 @@ from flask import Response
 
 from app.api import shapes
 from app.api.answers import answer
-from app.api.door import TASK_PATH, Answer, Door
+from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.guards import author
 from app.api.inputs import HistoryQuery, RestoreRequest
 from app.api.schemas import ChangedTask, Revisions
@@ -18,7 +18,7 @@ door = Door("revisions", __name__, url_prefix="/api", description="Who changed w
 @door.on(
     "GET",
     f"{TASK_PATH}/history",
-    query=HistoryQuery(),
+    takes=Takes(query=HistoryQuery()),
     answers={200: Answer(description="Its revisions, newest first", schema=Revisions)},
 )
 def history(task_id: str, query: dict[str, int]) -> Response:
@@ -32,8 +32,7 @@ def history(task_id: str, query: dict[str, int]) -> Response:
 @door.on(
     "POST",
     f"{TASK_PATH}/restore",
-    body=RestoreRequest(),
-    body_required=False,
+    takes=Takes(body=RestoreRequest(), body_required=False),
     answers={200: Answer(description="The revision is in force", schema=ChangedTask)},
 )
 def restore(task_id: str, body: dict[str, Any]) -> Response:

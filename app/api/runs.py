@@ -8,9 +8,9 @@ from flask import Response
 
 from app.api import shapes
 from app.api.answers import answer
-from app.api.door import TASK_PATH, Answer, Door
+from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.inputs import MOST_RESULTS, RecentQuery, ResultsQuery, RunsQuery, WindowQuery
-from app.api.schemas import RecentResults, Results, RunInFull, RunList, SlotAudit
+from app.api.run_schemas import RecentResults, Results, RunInFull, RunList, SlotAudit
 from app.api.serving import services
 from app.runs.history import RunFilter
 from app.runs.run import Origin, Run, Status
@@ -23,7 +23,7 @@ _FIGURES = ("expected", "recorded", "missing", "duplicated", "unexpected")
 @door.on(
     "GET",
     f"{TASK_PATH}/results",
-    query=ResultsQuery(),
+    takes=Takes(query=ResultsQuery()),
     answers={200: Answer(description="Finished runs of the task", schema=Results)},
 )
 def results_of_task(task_id: str, query: dict[str, int]) -> Response:
@@ -40,7 +40,7 @@ def results_of_task(task_id: str, query: dict[str, int]) -> Response:
 @door.on(
     "GET",
     "/tasks/results/recent",
-    query=RecentQuery(),
+    takes=Takes(query=RecentQuery()),
     answers={200: Answer(description="Finished runs of all tasks", schema=RecentResults)},
 )
 def recent_results(query: dict[str, int]) -> Response:
@@ -56,7 +56,7 @@ def _capped(limit: int) -> int:
 @door.on(
     "GET",
     "/runs",
-    query=RunsQuery(),
+    takes=Takes(query=RunsQuery()),
     answers={200: Answer(description="Runs and slots, newest first", schema=RunList)},
 )
 def list_runs(query: dict[str, Any]) -> Response:
@@ -115,7 +115,7 @@ def _attempts(run: Run, ended: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
 @door.on(
     "GET",
     "/audit/slots",
-    query=WindowQuery(),
+    takes=Takes(query=WindowQuery()),
     answers={200: Answer(description="Expected slots against recorded ones", schema=SlotAudit)},
 )
 def audit_slots(query: dict[str, datetime]) -> Response:

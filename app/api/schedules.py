@@ -9,7 +9,7 @@ from flask import Response
 
 from app.api import shapes
 from app.api.answers import answer
-from app.api.door import TASK_PATH, Answer, Door
+from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.inputs import CountQuery, PreviewRequest
 from app.api.schemas import Preview, TaskPreview
 from app.api.serving import services, serving
@@ -19,11 +19,13 @@ from app.tasks.schema import schedule_error
 
 door = Door("schedules", __name__, url_prefix="/api", description="When it fires")
 
+_EXAMPLE = {"schedule": "0 9 * * MON-FRI", "timezone": "Europe/Berlin", "count": 3}
+
 
 @door.on(
     "GET",
     f"{TASK_PATH}/next",
-    query=CountQuery(),
+    takes=Takes(query=CountQuery()),
     answers={200: Answer(description="Its next fires", schema=TaskPreview)},
 )
 def next_fires(task_id: str, query: dict[str, int]) -> Response:
@@ -39,8 +41,10 @@ def next_fires(task_id: str, query: dict[str, int]) -> Response:
 @door.on(
     "POST",
     "/schedules/preview",
-    body=PreviewRequest(),
-    body_example={"schedule": "0 9 * * MON-FRI", "timezone": "Europe/Berlin", "count": 3},
+    takes=Takes(
+        body=PreviewRequest(),
+        body_example={"schedule": "0 9 * * MON-FRI", "timezone": "Europe/Berlin", "count": 3},
+    ),
     answers={200: Answer(description="When it would fire", schema=Preview)},
 )
 def preview(body: dict[str, Any]) -> Response:

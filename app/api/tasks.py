@@ -7,7 +7,7 @@ from flask import Response
 
 from app.api import shapes
 from app.api.answers import answer, held_revision, tag_of_list, tag_of_task, unchanged
-from app.api.door import TASK_PATH, Answer, Door
+from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.guards import author
 from app.api.idempotency import Request, create_once
 from app.api.inputs import IfMatchHeader, IfNoneMatchHeader, KeyHeader, NewTask, TaskChange
@@ -34,7 +34,7 @@ _EXAMPLE = {
 @door.on(
     "GET",
     "/tasks",
-    headers=IfNoneMatchHeader(),
+    takes=Takes(headers=IfNoneMatchHeader()),
     answers={
         200: Answer(description="All tasks", schema=TaskList, headers=_TAG),
         304: Answer(description="Nothing has changed"),
@@ -58,7 +58,7 @@ def list_tasks(headers: dict[str, Any]) -> Response:
 @door.on(
     "GET",
     TASK_PATH,
-    headers=IfNoneMatchHeader(),
+    takes=Takes(headers=IfNoneMatchHeader()),
     answers={
         200: Answer(description="The task", schema=TaskInFull, headers=_TAG),
         304: Answer(description="Nothing has changed"),
@@ -96,9 +96,7 @@ def due_tasks() -> Response:
 @door.on(
     "POST",
     "/tasks",
-    body=NewTask(),
-    body_example=_EXAMPLE,
-    headers=KeyHeader(),
+    takes=Takes(body=NewTask(), body_example=_EXAMPLE, headers=KeyHeader()),
     answers={
         201: Answer(
             description="The task is in force",
@@ -127,9 +125,7 @@ def create_task(body: dict[str, Any], headers: dict[str, Any]) -> Response:
 @door.on(
     "PATCH",
     TASK_PATH,
-    body=TaskChange(),
-    body_example={"enabled": False},
-    headers=IfMatchHeader(),
+    takes=Takes(body=TaskChange(), body_example={"enabled": False}, headers=IfMatchHeader()),
     answers={200: Answer(description="The change is in force", schema=ChangedTask)},
     problems=(412,),
 )
@@ -162,7 +158,7 @@ def change_task(task_id: str, body: dict[str, Any], headers: dict[str, Any]) -> 
 @door.on(
     "DELETE",
     TASK_PATH,
-    headers=IfMatchHeader(),
+    takes=Takes(headers=IfMatchHeader()),
     answers={200: Answer(description="The task is gone; its runs stay", schema=Changed)},
     problems=(412,),
 )

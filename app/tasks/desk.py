@@ -178,11 +178,10 @@ class Desk:
             if held is None:
                 raise NothingHeld
             changes = [Remove(task_id=task_id) for task_id in held.task_ids]
-            after = self._without_hold()
+            self._row = self._without_hold()
             self._registry.apply(
-                changes, author, also=lambda connection: desk_row.store(connection, after)
+                changes, author, also=lambda connection: desk_row.store(connection, self._row)
             )
-            self._row = after
             log.info("desk.confirmed", by=str(author), removed=len(changes))
             return self._sync()
 

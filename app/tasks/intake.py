@@ -65,7 +65,7 @@ class Intake:
         `swapped_out` stands in the file no more: its good edits are taken, nothing else of it is
         remembered. What others do to the same tasks meanwhile is seen by the transaction.
         """
-        bases = self._bases(sheet, row, raced or swapped_out)
+        bases = self._bases(sheet, row, raced)
         looked = self._registry.snapshot().records
         planned = merge(sheet, bases, _definitions(looked), first=row.is_new)
         touched = [*(put.task_id for put in planned.puts), *planned.removed]
@@ -109,10 +109,8 @@ class Intake:
         stamp = sheet.stamp
         if row.seen is None or stamp is None:
             return [seen]
-        bases: list[Definitions] = []
         was_seen = stamp == self.scan(row.seen).stamp
-        if was_seen:
-            bases.append(seen)
+        bases = [seen] if was_seen else []
         if not was_seen or raced:
             written = self._registry.definitions_at(stamp)
             if written is not None:

@@ -73,7 +73,6 @@ class Watcher:
             log.warning("watcher.failed", reason=error.detail)
         except Exception:  # the thread must outlive what nobody foresaw, or edits go unseen
             log.exception("watcher.failed")
-        self._known = None
         self._rests_until = self._clock.monotonic() + AFTER_FAILURE.total_seconds()
         return True
 

@@ -17,8 +17,8 @@ import pytest
 
 from app.core.clock import FakeClock
 from app.core.errors import NoSuchFile, PersonaTimeout, SpaceError
-from app.persona.appending import LARGEST_FILE, replace
-from app.persona.openat import FOLDER, Openat2, Opener, Walk, best_opener
+from app.persona.appending import LARGEST_FILE, create, replace
+from app.persona.openat import FOLDER, Openat2, Opener, Walk, best_opener, held
 from app.persona.space import (
     DEEPEST,
     MOST_ENTRIES,
@@ -215,8 +215,9 @@ def test_what_is_no_plain_file_is_neither_read_nor_written_nor_waited_for(
     assert not isinstance(caught.value, NoSuchFile)
     with pytest.raises(SpaceError):
         space.exists(path)
-    with pytest.raises(SpaceError):
+    with pytest.raises(SpaceError) as caught:
         space.append_text(path, "x", a_deadline())
+    assert "all the time" not in caught.value.detail, "it must be refused before it is read"
     assert everything(space.root.parent) == before
     assert path not in [file.path for file in space.survey().files]
 
@@ -352,14 +353,14 @@ def test_a_survey_says_where_it_could_not_look(space: Space) -> None:
     assert [file.path for file in survey.files] == ["scratch/notes.md"]
 
 
-def test_a_survey_is_bounded_and_says_so(space: Space) -> None:
-    folder = space.root / "scratch" / "many"
-    folder.mkdir()
-    for number in range(MOST_ENTRIES + 10):
-        (folder / f"{number}.md").touch()
-    survey = space.survey()
-    assert not survey.complete
-    assert MOST_ENTRIES - 20 < len(survey.files) <= MOST_ENTRIES
+def test_a_survey_is_bounded_and_says_so(tmp_path: Path) -> None:
+    for number in range(MOST_ENTRIES):
+        (tmp_path / f"{number}.md").touch()
+    survey = Space(tmp_path).survey()
+    assert (len(survey.files), survey.complete) == (MOST_ENTRIES, True)
+    (tmp_path / "one.md").touch()
+    survey = Space(tmp_path).survey()
+    assert (len(survey.files), survey.complete) == (MOST_ENTRIES, False)
 
 
 def test_a_survey_does_not_go_down_for_ever(space: Space) -> None:
@@ -437,8 +438,7 @@ def test_what_a_kill_left_behind_is_neither_used_nor_in_the_way(
 def test_a_file_that_changed_meanwhile_is_not_replaced(space: Space) -> None:
     file = space.root / "scratch" / "notes.md"
     before = file.stat()
-    folder = os.open(file.parent, FOLDER)
-    try:
+    with held(os.open(file.parent, FOLDER)) as folder:
         with file.open("a") as other:
             other.write("theirs\n")
         assert not replace(folder, "notes.md", b"ours", before)
@@ -449,8 +449,12 @@ def test_a_file_that_changed_meanwhile_is_not_replaced(space: Space) -> None:
         file.unlink()
         assert not replace(folder, "notes.md", b"ours", before)
         assert names(file.parent) == ["README.md"]
-    finally:
-        os.close(folder)
+
+
+def test_a_new_file_is_never_written_into_what_stands_there(space: Space, outside: Path) -> None:
+    with held(os.open(outside, FOLDER)) as folder, pytest.raises(FileExistsError):
+        create(folder, "secret.md", b"mine")
+    assert (outside / "secret.md").read_text() == SECRET
 
 
 def test_appends_of_several_threads_all_stay(space: Space) -> None:
@@ -468,15 +472,12 @@ def test_appends_of_several_threads_all_stay(space: Space) -> None:
 
 
 def test_a_lock_that_somebody_holds_for_ever_ends_with_the_deadline(space: Space) -> None:
-    folder = os.open(space.root / "scratch", FOLDER)
-    try:
+    with held(os.open(space.root / "scratch", FOLDER)) as folder:
         fcntl.flock(folder, fcntl.LOCK_EX)
         clock = FakeClock(NOW)
         with pytest.raises(PersonaTimeout):
             space.append_text("scratch/notes.md", "x", a_deadline(5, clock))
         assert clock.monotonic() == pytest.approx(5)
-    finally:
-        os.close(folder)
     assert space.append_text("scratch/notes.md", "x", a_deadline())
 
 

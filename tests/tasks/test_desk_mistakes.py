@@ -124,9 +124,9 @@ def test_an_old_copy_with_the_good_entry_ends_the_quarantine_and_undoes_nothing(
     place: Place,
 ) -> None:
     place.begin("a", "b")
+    old = place.text()
     place.patch("b", name="Before")
     place.desk.sync()
-    old = place.text()
     place.put("b", schedule="bananas")
     place.desk.sync()
     place.patch("b", name="After")
@@ -136,6 +136,25 @@ def test_an_old_copy_with_the_good_entry_ends_the_quarantine_and_undoes_nothing(
     place.desk.sync()
     assert place.desk.status().errors == ()
     assert place.entry_names() == ["After", "After"]
+
+
+def test_mending_a_bad_entry_in_an_older_copy_undoes_nothing_either(place: Place) -> None:
+    place.begin("a", "b")
+    place.put("b", schedule="bananas")
+    place.desk.sync()
+    place.patch("b", prompt="By the API")
+    place.desk.sync()
+    copy = place.text()
+    place.patch("a", prompt="By the API")
+    place.desk.sync()
+    place.put("a", copy, name="Another edit of the copy")
+    place.desk.sync()
+    copy = place.text()
+    place.patch("a", prompt="Again by the API")
+    place.desk.sync()
+    place.put("b", copy, schedule="weekly")
+    place.desk.sync()
+    assert place.definition("b") == definition("b", schedule="weekly", prompt="By the API")
 
 
 def test_a_new_bad_entry_is_kept_and_becomes_a_task_when_mended(place: Place) -> None:
@@ -237,6 +256,15 @@ def test_when_it_is_json_again_its_edits_count_from_where_they_started(place: Pl
     assert place.definition("a") == definition("a", name="By the API", prompt="By the editor")
     assert place.entry("a")["name"] == "By the API"
     assert (place.desk.status().errors, place.told()) == ((), None)
+
+
+def test_another_mistake_in_the_file_does_not_take_the_complaint_back(place: Place) -> None:
+    place.begin("a")
+    place.path.write_text("{")
+    place.wait()
+    place.path.write_text("{{")
+    place.desk.sync()
+    assert len(place.desk.status().errors) == 1
 
 
 def test_the_same_text_again_takes_the_complaint_back(place: Place) -> None:

@@ -112,6 +112,14 @@ def test_a_left_over_text_never_brings_a_task_back(place: Place) -> None:
     assert list(place.path.parent.glob(".tasks.json.*")) == []
 
 
+def test_left_overs_in_a_space_that_is_new_are_no_edits(place: Place) -> None:
+    place.path.parent.mkdir()
+    text = json.dumps({"_revision": 0, "tasks": [definition("deleted")]})
+    place.path.with_name(".tasks.json.aaaa.bbbb.0.tmp").write_text(text)
+    place.desk.sync()
+    assert place.in_force() == []
+
+
 # ---- editors that are quicker
 
 
@@ -161,6 +169,29 @@ def test_edits_that_slip_in_before_a_write_are_merged_and_written(
     assert place.definition("b") == definition("b", name="First", prompt="Second")
     assert place.definition("a")["name"] == "By the API"
     assert bad in place.text(), "the text of a bad entry is kept through a race too"
+
+
+def test_two_editors_that_started_from_the_same_file_both_count(place: Place) -> None:
+    place.begin("a", "b")
+    old = place.text()
+    place.put("a", old, name="The first")
+    file = HastyEditor(place.path.parent)
+    file.edits = [lambda: place.put("b", old, name="The second")]
+    place.another_process(file).sync()
+    assert place.entry_names() == ["The first", "The second"]
+
+
+def test_after_a_death_a_quick_editor_does_not_repeat_what_was_merged(place: Place) -> None:
+    place.begin("a", "b")
+    place.put("a", name="Merged before the death")
+    edited = place.text()
+    with pytest.raises(Killed):
+        place.another_process(DyingFile(place.path.parent)).sync()
+    place.patch("a", name="By the API")
+    file = HastyEditor(place.path.parent)
+    file.edits = [lambda: place.put("b", edited, name="Quick")]
+    place.another_process(file).sync()
+    assert place.entry_names() == ["By the API", "Quick"]
 
 
 def test_an_edit_that_slipped_in_survives_an_editor_who_saw_the_file_without_it(

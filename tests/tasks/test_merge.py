@@ -99,6 +99,10 @@ def test_an_edit_of_a_task_that_was_deleted_meanwhile_brings_it_back_whole() -> 
     assert "deleted meanwhile" in result.notes[0]
 
 
+def test_an_edit_of_the_read_out_brings_no_deleted_task_back() -> None:
+    assert merged([task("a", run_count=9)], by_id(task("a", run_count=1)), {}).puts == ()
+
+
 # ---- several texts that may have been the base
 
 
@@ -145,7 +149,18 @@ def test_the_first_import_takes_the_read_out_over_and_reads_naive_times_as_utc()
 
 
 @pytest.mark.parametrize("count", [-1, True, 1.5, "7", None, 2**40, [1]])
-@pytest.mark.parametrize("time", ["yesterday", 5, None, "0001-01-01T00:00:00+14:00", "1-1-1T"])
+@pytest.mark.parametrize(
+    "time",
+    [
+        "yesterday",
+        5,
+        None,
+        "0001-01-01T00:00:00+14:00",
+        "0099-01-01T00:00:00",
+        "9999-12-31T23:59:59Z",
+        "1-1-1T",
+    ],
+)
 def test_a_read_out_that_cannot_be_read_counts_as_absent(count: Any, time: Any) -> None:
     entry = task("a", last_run=time, next_run=time, run_count=count)
     assert merged([entry], {}, {}, first=True).puts[0].imported == ImportedState()
