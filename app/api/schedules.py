@@ -13,8 +13,8 @@ from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.inputs import CountQuery, PreviewRequest
 from app.api.schemas import Preview, TaskPreview
 from app.api.serving import services, serving
-from app.core.errors import FieldError, InvalidInput, ScheduleError
-from app.schedule.grammar import Schedule, check_timezone, warnings
+from app.core.errors import ScheduleError
+from app.schedule.grammar import Schedule, warnings
 from app.tasks.schema import schedule_error
 
 door = Door("schedules", __name__, url_prefix="/api", description="When it fires")
@@ -62,11 +62,6 @@ def preview(body: dict[str, Any]) -> Response:
 
 def _read(text: str, timezone: str | None, now: datetime) -> Schedule:
     book = services().book
-    if timezone is not None:
-        try:
-            check_timezone(timezone)
-        except ScheduleError as error:
-            raise InvalidInput([FieldError(field="timezone", message=error.detail)]) from error
     try:
         schedule = book.read(text, timezone, now=now)
         book.admit(schedule, now)

@@ -83,6 +83,10 @@ class ScheduleError(PersonaTasksError):
     status = 422
 
 
+class TimezoneUnknown(ScheduleError):
+    """The time zone is not known."""
+
+
 class TaskNotFound(PersonaTasksError):
     """Task not found"""
 

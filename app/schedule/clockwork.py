@@ -13,7 +13,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from app.core.clock import Clock
-from app.core.errors import PersonaTasksError
+from app.core.errors import LedgerUnavailable, PersonaTasksError
 from app.runs.processes import HEARTBEAT_EVERY, Liveness, Processes
 from app.runs.recovery import Recovery
 from app.schedule.jobstore import LedgerExecutor, RegistryJobStore
@@ -67,10 +67,14 @@ class Clockwork:
         A process that only works off a run, as the command line does, does not tick.
         """
         self._state = "ticking" if ticking else "working"
-        self._beat()
         if ticking:
             self._planning.start()
             self._start_scheduler()
+        try:
+            self._beat()
+        except LedgerUnavailable as error:
+            # the pulse goes on trying; a worker that gave up here would take the service with it
+            log.warning("clock.starts_without_ledger", error=error.detail)
         self._pulse = threading.Thread(target=self._loop, name="pulse", daemon=True)
         self._pulse.start()
         log.info("clock.started", process=self._processes.id)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, available_timezones
 
-from app.core.errors import ScheduleError
+from app.core.errors import ScheduleError, TimezoneUnknown
 from app.core.instants import write_instant
 from app.core.spans import read_span
 from app.schedule.sentences import cautions, describe
@@ -91,7 +91,7 @@ def check_timezone(name: str) -> None:
         return
     near = get_close_matches(shown.lower(), zones, n=1)
     hint = f"did you mean {zones[near[0]]}?" if near else "write one such as UTC or Europe/Berlin"
-    raise ScheduleError(f"the timezone {shown!r} is not known; {hint}")
+    raise TimezoneUnknown(f"the timezone {shown!r} is not known; {hint}")
 
 
 @lru_cache(maxsize=1)

@@ -57,6 +57,7 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
         self._next.clear()
         self._seen.clear()
         self._heap.clear()
+        self.ticked_at, self.ticks = self._clock.now(), self._clock.monotonic()
 
     def refresh(self) -> None:
         """Take over what changed in the registry since the last look.

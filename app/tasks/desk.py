@@ -130,6 +130,7 @@ class Desk:
         self._slipped_in: bytes | None = None
         self._displaced: dict[str, tuple[bytes, float]] = {}
         self._next_read_out = 0.0
+        self._wanted = (-1, -1)
 
     # ---- what others ask
 
@@ -146,8 +147,11 @@ class Desk:
 
         Run state moves with every run; it counts only when it is time to show it again.
         """
+        version = self._registry.version()
+        if version != self._wanted[0]:
+            self._wanted = (version, self._registry.defined())
         is_time = self._clock.monotonic() >= self._next_read_out
-        return self._registry.defined(), self._registry.version() if is_time else None
+        return self._wanted[1], version if is_time else None
 
     def status(self) -> DeskStatus:
         """Return what is wrong, as the last look of any process found it."""

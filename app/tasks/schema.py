@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from app.core.errors import FieldError, InvalidInput, ScheduleError
+from app.core.errors import FieldError, InvalidInput, ScheduleError, TimezoneUnknown
 from app.core.spans import read_span
 from app.tasks.task import (
     DEFAULT_TIMEOUT,
@@ -199,5 +199,6 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
 
 
 def schedule_error(error: ScheduleError) -> InvalidInput:
-    """Return the error of a schedule as an error of its field."""
-    return InvalidInput([FieldError(field="schedule", message=error.detail)])
+    """Return the error of a schedule as an error of the field that it is about."""
+    field = "timezone" if isinstance(error, TimezoneUnknown) else "schedule"
+    return InvalidInput([FieldError(field=field, message=error.detail)])

@@ -43,7 +43,7 @@ class OnInterrupt(StrEnum):
 DEFAULT_TIMEOUT = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """One task as it is in force.
 
@@ -88,7 +88,7 @@ class LastRun:
     completed_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TaskRecord:
     """A task of the registry with its definition as its author wrote it, and its run state.
 

@@ -109,6 +109,11 @@ class Place:
         self.clock.advance(timedelta(seconds=2))
         return self.desk.sync()
 
+    def later(self) -> SyncReport:
+        """Look a while later, when nothing is put off any more."""
+        self.clock.advance(timedelta(seconds=1))
+        return self.desk.sync()
+
     def told(self) -> dict[str, Any] | None:
         path = self.path.with_name("tasks.errors.json")
         return json.loads(path.read_text()) if path.exists() else None

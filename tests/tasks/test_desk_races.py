@@ -171,11 +171,25 @@ def test_edits_that_slip_in_before_a_write_are_merged_and_written(
     assert bad in place.text(), "the text of a bad entry is kept through a race too"
 
 
-def test_two_editors_that_started_from_the_same_file_both_count(place: Place) -> None:
+class EarlyEditor(SpaceFile):
+    """A file that is edited between the merge and the next write."""
+
+    edits: list[Callable[[], None]]
+
+    def write(self, data: bytes, *, expected: bytes | None) -> Swap:
+        if self.edits:
+            self.edits.pop(0)()
+        return super().write(data, expected=expected)
+
+
+@pytest.mark.parametrize("kind", [EarlyEditor, HastyEditor])
+def test_two_editors_that_started_from_the_same_file_both_count(
+    place: Place, kind: type[EarlyEditor | HastyEditor]
+) -> None:
     place.begin("a", "b")
     old = place.text()
     place.put("a", old, name="The first")
-    file = HastyEditor(place.path.parent)
+    file = kind(place.path.parent)
     file.edits = [lambda: place.put("b", old, name="The second")]
     place.another_process(file).sync()
     assert place.entry_names() == ["The first", "The second"]
