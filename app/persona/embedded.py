@@ -27,11 +27,9 @@ class EmbeddedPersona:
         """Return the entry as it stands in its file; raise SpaceError where that is unusable."""
         deadline.check()
         target = target_of(request.task.prompt)
-        entry = self._written(target, request.occasion.run_id) if target else None
-        if entry is None:
-            entry = self._compose(request, deadline)
-            if target and not self._append(target, entry, deadline):
-                entry = self._written(target, entry.run_id) or entry
+        entry = self._compose(request, deadline)
+        if target and not self._append(target, entry, deadline):
+            entry = self._written(target, entry.run_id) or entry
         return Reply(
             text=entry.text,
             metadata={
@@ -63,8 +61,6 @@ class EmbeddedPersona:
         return self._space.append_text(target, entry.text, deadline, unless=mark)
 
     def _written(self, target: str, run_id: str) -> Entry | None:
-        if not self._space.exists(target):
-            return None
         entries = read_journal(self._space.read_text(target, LARGEST_FILE)).entries
         return next((entry for entry in entries if entry.run_id == run_id), None)
 

@@ -29,11 +29,25 @@ def test_a_span_is_read(text: str, span: timedelta) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", "m", "-5m", "0s", "PT", "P", "P1Y", "P1M", "5 minutes ago", "1.5h", "9" * 50 + "s"]
-    + ["999999999d", "1h" * 2000],
+    [
+        "",
+        "5",
+        "m",
+        "-5m",
+        "0s",
+        "PT",
+        "P",
+        "P1Y",
+        "P1M",
+        "5 minutes ago",
+        "1.5h",
+        "9" * 50 + "s",
+        "999999999d",
+        "1h" * 2000,
+    ],
 )
 def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         read_span(text)
 
 
@@ -58,7 +72,7 @@ def test_an_instant_is_read_as_utc_and_a_naive_one_is_utc(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "2025-10-26", "soon", "0001-01-01T00:00+23:59"])
 def test_what_is_no_instant_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         read_instant(text)
 
 

@@ -47,14 +47,14 @@ def by_truncating(number):
 def within_the_open_file(number):
     with open(path, "r+") as file:
         text = marked(file.read(), number)
-        time.sleep(chance.random() / 200)
+        time.sleep(chance.random() / 25)
         file.seek(0)
         file.write(text)
         file.truncate()
 
 for number in range(edits):
     chance.choice([by_rename, by_truncating, within_the_open_file])(number)
-    time.sleep(chance.random() / 100)
+    time.sleep(chance.random() / 25)
 """
 
 
@@ -79,7 +79,7 @@ def test_no_edit_is_lost_between_an_editor_without_locks_and_the_api(
         for number in range(EDITS):
             task_id = f"task_{chance.randrange(TASKS)}"
             house.registry.update(task_id, {f"patch_{number}": True}, OWNER)
-            time.sleep(chance.random() / 100)
+            time.sleep(chance.random() / 25)
         assert editor.wait(120) == 0
     finally:
         editor.kill()
