@@ -93,6 +93,18 @@ class _TlsSocket(ssl.SSLSocket):
 
 
 class _Bound(HTTPConnection):
+    """Sends head and body in one piece, for each send wakes the other side."""
+
+    _unsent = b""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        self._unsent = b""
+        super().request(*args, **kwargs)
+        super().send(self._unsent)
+
+    def send(self, data: Any) -> None:
+        self._unsent += data
+
     def connect(self) -> None:
         try:
             super().connect()

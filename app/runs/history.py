@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, literal_column, select
+from sqlalchemy import Row, Select, func, select
 
 from app.core.errors import RunNotFound
 from app.core.ids import first_id
 from app.database import Database
 from app.persona.client import PastRun
-from app.runs.ledger import is_due
+from app.runs import statements
 from app.runs.run import WORKED, Origin, Run, Status
 from app.runs.tables import attempts, runs
 
@@ -125,11 +125,8 @@ class History:
 
     def is_due(self, now: datetime) -> bool:
         """Say whether a queued run may begin: cheap, asked every second."""
-        query = select(
-            select(runs.c.id).where(literal_column("runs.status = 'queued'"), is_due(now)).exists()
-        )
         with self._database.read() as connection:
-            return bool(connection.execute(query).scalar_one())
+            return bool(connection.execute(statements.ANY_DUE, {"now": now}).scalar_one())
 
     def _runs(self, query: Select[Any]) -> list[Run]:
         with self._database.read() as connection:

@@ -10,23 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    literal_column,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from app.database import Database
 from app.persona.client import PreviousRun
+from app.runs import statements
 from app.runs.run import WORKED, Origin, Outcome, Status
 from app.runs.tables import attempts, runs
 from app.tasks import rows as task_rows
@@ -34,10 +22,6 @@ from app.tasks.task import LastRun
 
 _BATCH = 500
 _CLAIM_TURN = "claim"
-# as literals, because a partial index serves only a query that repeats its condition word by word
-_QUEUED: ColumnElement[bool] = literal_column("runs.status = 'queued'")
-_RUNNING: ColumnElement[bool] = literal_column("runs.status = 'running'")
-_OPEN: ColumnElement[bool] = literal_column("runs.status IN ('queued', 'running')")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,16 +123,16 @@ class Ledger:
     def open_runs(self, connection: Connection, task_ids: Iterable[str]) -> dict[str, str]:
         """Return task id -> id of a run of it that is not finished."""
         wanted = set(task_ids)
-        query = select(runs.c.task_id, runs.c.id).where(_OPEN)
-        if len(wanted) <= _BATCH:
-            query = query.where(runs.c.task_id.in_(wanted))
-        found = connection.execute(query.order_by(runs.c.id.desc()))
+        found = (
+            connection.execute(statements.OPEN_RUNS_OF, {"task_ids": list(wanted)})
+            if len(wanted) <= _BATCH
+            else connection.execute(statements.OPEN_RUNS)
+        )
         return {task_id: run_id for task_id, run_id in found if task_id in wanted}
 
     def last_catch_up(self, connection: Connection, now: datetime) -> datetime | None:
         """Return when the last of the queued runs may begin."""
-        query = select(func.max(runs.c.due_at)).where(_QUEUED, runs.c.recorded_at <= now)
-        return connection.execute(query).scalar()
+        return connection.execute(statements.LAST_DUE, {"now": now}).scalar()
 
     def claim(
         self,
@@ -166,28 +150,18 @@ class Ledger:
         if places <= 0:
             return []
         self._database.take_turns(connection, _CLAIM_TURN)
-        running = connection.execute(
-            select(func.count()).select_from(runs).where(_RUNNING)
-        ).scalar_one()
+        running = connection.execute(statements.COUNT_RUNNING).scalar_one()
         wanted = min(places, most_running - running)
         if wanted <= 0:
             return []
-        chosen = _one_per_exclusive_task(connection.execute(_next_queued(now, wanted)))
-        if not chosen:
-            return []
-        statement = (
-            update(runs)
-            .where(runs.c.id == bindparam("run_id"), _QUEUED)
-            .values(
-                status=str(Status.RUNNING),
-                owner=owner,
-                attempt=runs.c.attempt + 1,
-                started_at=now,
+        queued = connection.execute(statements.NEXT_QUEUED, {"now": now, "wanted": wanted})
+        chosen = _one_per_exclusive_task(queued)
+        if chosen:
+            run_ids = [row.id for row in chosen]
+            connection.execute(
+                statements.BEGIN, {"run_ids": run_ids, "new_owner": owner, "now": now}
             )
-        )
-        connection.execute(statement, [{"run_id": row.id} for row in chosen])
-        states = task_rows.run_states(connection, [row.task_id for row in chosen])
-        return [_claim_of(row, states.get(row.task_id), owner, now) for row in chosen]
+        return [_claim_of(row, owner, now) for row in chosen]
 
     def finish(
         self, connection: Connection, finished: Sequence[tuple[Claim, Outcome]]
@@ -211,7 +185,7 @@ class Ledger:
                 {"run_id": claim.run_id, **_prefixed(_outcome_values(outcome))}
                 for claim, outcome in accepted
             ]
-            connection.execute(_WRITE_OUTCOME, rows)
+            connection.execute(statements.WRITE_OUTCOME, rows)
             task_rows.note_runs(
                 connection,
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
@@ -256,7 +230,7 @@ class Ledger:
         if task_ids:
             connection.execute(
                 update(runs)
-                .where(runs.c.task_id.in_(task_ids), _QUEUED)
+                .where(runs.c.task_id.in_(task_ids), statements.QUEUED)
                 .values(
                     status=str(Status.CANCELLED),
                     reason="task_deleted",
@@ -267,8 +241,7 @@ class Ledger:
     def mark_filed(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Note that the result files of these runs are safely in their folder."""
         for start in range(0, len(run_ids), _BATCH):
-            some = run_ids[start : start + _BATCH]
-            connection.execute(update(runs).where(runs.c.id.in_(some)).values(filed=1))
+            connection.execute(statements.MARK_FILED, {"run_ids": run_ids[start : start + _BATCH]})
 
     def locked_running(self, connection: Connection, run_ids: Sequence[str]) -> list[Row[Any]]:
         """Return those of the runs that still run, held until the transaction ends."""
@@ -276,30 +249,8 @@ class Ledger:
             connection.execute(select(runs.c.id, runs.c.task_id).where(runs.c.id.in_(run_ids)))
         )
         task_rows.hold_rows(connection, [row.task_id for row in found])
-        query = select(runs).where(runs.c.id.in_(run_ids), _RUNNING).order_by(runs.c.id)
+        query = select(runs).where(runs.c.id.in_(run_ids), statements.RUNNING).order_by(runs.c.id)
         return list(connection.execute(query.with_for_update()))
-
-
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """Say of a queued run that it may begin; one queued while the clock was ahead may, too."""
-    return or_(runs.c.due_at <= now, runs.c.recorded_at > now)
-
-
-def _next_queued(now: datetime, limit: int) -> Any:
-    other = runs.alias("other")
-    busy = (
-        select(literal_column("1"))
-        .select_from(other)
-        .where(literal_column("other.status = 'running'"), other.c.task_id == runs.c.task_id)
-        .exists()
-    )
-    return (
-        select(runs)
-        .where(_QUEUED, is_due(now), ~and_(runs.c.exclusive, busy))
-        .order_by(runs.c.rank, runs.c.due_at, runs.c.id)
-        .limit(limit)
-        .with_for_update(of=runs, skip_locked=True)
-    )
 
 
 def _one_per_exclusive_task(queued: Iterable[Row[Any]]) -> list[Row[Any]]:
@@ -312,13 +263,11 @@ def _one_per_exclusive_task(queued: Iterable[Row[Any]]) -> list[Row[Any]]:
     return chosen
 
 
-def _claim_of(row: Row[Any], state: Row[Any] | None, owner: str, now: datetime) -> Claim:
+def _claim_of(row: Row[Any], owner: str, now: datetime) -> Claim:
     previous = None
-    if state is not None and state.last_completed_at is not None:
+    if row.last_completed_at is not None:
         previous = PreviousRun(
-            status=state.last_status,
-            reason=state.last_reason,
-            completed_at=state.last_completed_at,
+            status=row.last_status, reason=row.last_reason, completed_at=row.last_completed_at
         )
     return Claim(
         run_id=row.id,
@@ -330,7 +279,7 @@ def _claim_of(row: Row[Any], state: Row[Any] | None, owner: str, now: datetime) 
         origin=Origin(row.origin),
         scheduled_for=row.scheduled_for,
         started_at=now,
-        number=(state.run_count if state is not None else 0) + 1,
+        number=(row.run_count or 0) + 1,
         previous=previous,
     )
 
@@ -339,9 +288,8 @@ def _holders(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, tup
     found: dict[str, tuple[int, str]] = {}
     ordered = sorted(run_ids)
     for start in range(0, len(ordered), _BATCH):
-        some = ordered[start : start + _BATCH]
-        query = select(runs.c.id, runs.c.attempt, runs.c.owner).where(runs.c.id.in_(some), _RUNNING)
-        for row in connection.execute(query.order_by(runs.c.id).with_for_update()):
+        some = {"run_ids": ordered[start : start + _BATCH]}
+        for row in connection.execute(statements.HOLDERS, some):
             found[row.id] = (row.attempt, row.owner)
     return found
 
@@ -356,25 +304,8 @@ def _last_run(task_id: str, started_at: datetime, outcome: Outcome) -> LastRun:
     )
 
 
-_OUTCOME_COLUMNS = (
-    "status",
-    "reason",
-    "completed_at",
-    "response",
-    "error",
-    "metadata",
-    "size",
-    "filed",
-)
-_WRITE_OUTCOME = (
-    update(runs)
-    .where(runs.c.id == bindparam("run_id"))
-    .values({column: bindparam(f"new_{column}") for column in _OUTCOME_COLUMNS})
-)
-
-
 def _prefixed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"new_{column}": values[column] for column in _OUTCOME_COLUMNS}
+    return {f"new_{column}": values[column] for column in statements.OUTCOME_COLUMNS}
 
 
 def _outcome_values(outcome: Outcome) -> dict[str, Any]:

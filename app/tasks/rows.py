@@ -32,8 +32,14 @@ def raise_version(connection: Connection) -> int:
     Its row is locked until the end of the transaction, so versions become visible in order and a
     reader that asks for "all changed since" misses none.
     """
-    statement = update(registry_clock).values(version=registry_clock.c.version + 1)
-    return int(connection.execute(statement.returning(registry_clock.c.version)).scalar_one())
+    return int(connection.execute(_RAISE_VERSION).scalar_one())
+
+
+_RAISE_VERSION = (
+    update(registry_clock)
+    .values(version=registry_clock.c.version + 1)
+    .returning(registry_clock.c.version)
+)
 
 
 def record_of(row: Row[Any]) -> TaskRecord:
@@ -62,11 +68,16 @@ def lock_rows(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]
     """
     found: list[Row[Any]] = []
     for some in _batches(sorted(set(task_ids))):
-        query = select(tasks).where(tasks.c.id.in_(some)).order_by(tasks.c.id).with_for_update()
-        found.extend(connection.execute(query))
+        found.extend(connection.execute(_LOCK, {"task_ids": some}))
     return found
 
 
+_LOCK = (
+    select(tasks)
+    .where(tasks.c.id.in_(bindparam("task_ids", expanding=True)))
+    .order_by(tasks.c.id)
+    .with_for_update()
+)
 _STATE = [column for column in tasks.c if column.name not in {"definition", "timezone"}]
 
 
@@ -99,19 +110,21 @@ def advance(connection: Connection, cursors: Mapping[str, datetime]) -> None:
     """Move tasks past their recorded slots; the caller holds the rows and raises the version."""
     if not cursors:
         return
-    statement = (
-        update(tasks)
-        .where(tasks.c.id == bindparam("row_id"))
-        .values(cursor=bindparam("new_cursor"), changed=bindparam("version"))
-    )
     version = raise_version(connection)
     connection.execute(
-        statement,
+        _ADVANCE,
         [
             {"row_id": task_id, "new_cursor": cursor, "version": version}
             for task_id, cursor in cursors.items()
         ],
     )
+
+
+_ADVANCE = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("row_id"))
+    .values(cursor=bindparam("new_cursor"), changed=bindparam("version"))
+)
 
 
 def rewind(connection: Connection, cursors: Mapping[str, datetime], now: datetime) -> None:
@@ -163,21 +176,6 @@ _NOTE_RUN = (
         changed=bindparam("version"),
     )
 )
-
-
-def run_states(connection: Connection, task_ids: Sequence[str]) -> dict[str, Row[Any]]:
-    """Return the run state of tasks by id, deleted ones too."""
-    query = select(
-        tasks.c.id,
-        tasks.c.run_count,
-        tasks.c.last_status,
-        tasks.c.last_reason,
-        tasks.c.last_completed_at,
-    )
-    found: dict[str, Row[Any]] = {}
-    for some in _batches(sorted(set(task_ids))):
-        found.update({row.id: row for row in connection.execute(query.where(tasks.c.id.in_(some)))})
-    return found
 
 
 def next_position(connection: Connection) -> int:

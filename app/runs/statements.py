@@ -1,0 +1,88 @@
+"""What the ledger says to the database all the time, put together once.
+
+To put a statement together takes longer than to carry it out. Conditions on the status are
+literals, because a partial index serves only a query that repeats its condition word by word.
+"""
+
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from app.runs.run import Status
+from app.runs.tables import runs
+from app.tasks.tables import tasks
+
+QUEUED: ColumnElement[bool] = literal_column("runs.status = 'queued'")
+RUNNING: ColumnElement[bool] = literal_column("runs.status = 'running'")
+_OPEN: ColumnElement[bool] = literal_column("runs.status IN ('queued', 'running')")
+_THESE = runs.c.id.in_(bindparam("run_ids", expanding=True))
+_NOW = bindparam("now", type_=runs.c.due_at.type)
+# a run that was queued while the clock was ahead may begin, too
+_IS_DUE = and_(QUEUED, or_(runs.c.due_at <= _NOW, runs.c.recorded_at > _NOW))
+_OTHER = runs.alias("other")
+_BUSY = (
+    select(literal_column("1"))
+    .select_from(_OTHER)
+    .where(literal_column("other.status = 'running'"), _OTHER.c.task_id == runs.c.task_id)
+    .exists()
+)
+
+OPEN_RUNS = select(runs.c.task_id, runs.c.id).where(_OPEN).order_by(runs.c.id.desc())
+OPEN_RUNS_OF = OPEN_RUNS.where(runs.c.task_id.in_(bindparam("task_ids", expanding=True)))
+COUNT_RUNNING = select(func.count()).select_from(runs).where(RUNNING)
+LAST_DUE = select(func.max(runs.c.due_at)).where(QUEUED, runs.c.recorded_at <= _NOW)
+ANY_DUE = select(select(runs.c.id).where(_IS_DUE).exists())
+NEXT_QUEUED: Select[Any] = (
+    select(
+        runs.c.id,
+        runs.c.task_id,
+        runs.c.task_name,
+        runs.c.revision,
+        runs.c.origin,
+        runs.c.attempt,
+        runs.c.exclusive,
+        runs.c.scheduled_for,
+        tasks.c.run_count,
+        tasks.c.last_status,
+        tasks.c.last_reason,
+        tasks.c.last_completed_at,
+    )
+    .select_from(runs.outerjoin(tasks, tasks.c.id == runs.c.task_id))
+    .where(_IS_DUE, ~and_(runs.c.exclusive, _BUSY))
+    .order_by(runs.c.rank, runs.c.due_at, runs.c.id)
+    .limit(bindparam("wanted"))
+    .with_for_update(of=runs, skip_locked=True)
+)
+BEGIN = (
+    update(runs)
+    .where(_THESE, QUEUED)
+    .values(
+        status=str(Status.RUNNING),
+        owner=bindparam("new_owner"),
+        attempt=runs.c.attempt + 1,
+        started_at=_NOW,
+    )
+)
+HOLDERS = (
+    select(runs.c.id, runs.c.attempt, runs.c.owner)
+    .where(_THESE, RUNNING)
+    .order_by(runs.c.id)
+    .with_for_update()
+)
+MARK_FILED = update(runs).where(_THESE).values(filed=1)
+OUTCOME_COLUMNS = (
+    "status",
+    "reason",
+    "completed_at",
+    "response",
+    "error",
+    "metadata",
+    "size",
+    "filed",
+)
+WRITE_OUTCOME = (
+    update(runs)
+    .where(runs.c.id == bindparam("run_id"))
+    .values({column: bindparam(f"new_{column}") for column in OUTCOME_COLUMNS})
+)
