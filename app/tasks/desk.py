@@ -138,10 +138,6 @@ class Desk:
         """Say whether no file was ever read or written at this place."""
         return self._load().is_new
 
-    def registry_version(self) -> int:
-        """Return the version of the registry."""
-        return self._registry.version()
-
     def wanted(self) -> tuple[int, int | None]:
         """Return what the file should show: the newest definitions, and now and then run state.
 

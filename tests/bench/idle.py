@@ -30,7 +30,7 @@ def lines(scale: Scale, folder: Path) -> Iterator[Line]:
     """Measure."""
     count = scale.many
     apart(filled, folder / "held", scattered(count))
-    full, empty = apart(hold, folder / "held", scale.span), apart(hold, folder / "none", None)
+    full, empty = (apart(hold, folder / name, scale.span) for name in ("held", "none"))
     peer = apart(hold_jobs, count, scale.span)
     yield Line(
         case=f"idle with {count:,} tasks, CPU a minute, one process",
@@ -48,13 +48,11 @@ def lines(scale: Scale, folder: Path) -> Iterator[Line]:
     yield compared("memory a task: with tasks.json beside it", [whole], other, "KiB")
 
 
-def hold(folder: Path, span: timedelta | None) -> Cost:
+def hold(folder: Path, span: timedelta) -> Cost:
     """Return what a service costs that has nothing to do."""
     services = opened(folder)
     services.start()
-    time.sleep(_SETTLED_AFTER)
-    cpu = _cpu_a_minute(span)
-    cost = Cost(cpu=cpu, memory=resident())
+    cost = Cost(cpu=_cpu_a_minute(span), memory=resident())
     services.stop()
     return cost
 
@@ -83,13 +81,11 @@ def hold_jobs(count: int, span: timedelta) -> Cost:
         before = resident()
         peers.add_jobs(made, count)
         made.resume()
-        time.sleep(_SETTLED_AFTER)
         return Cost(cpu=_cpu_a_minute(span), memory=resident() - before)
 
 
-def _cpu_a_minute(span: timedelta | None) -> float:
-    if span is None:
-        return 0.0
+def _cpu_a_minute(span: timedelta) -> float:
+    time.sleep(min(span.total_seconds(), _SETTLED_AFTER))
     before = time.process_time()
     time.sleep(span.total_seconds())
     return (time.process_time() - before) * (_MINUTE / span)
@@ -115,7 +111,7 @@ class _Punctual:
 
 def punctuality(scale: Scale, folder: Path) -> Iterator[Line]:
     """Compare how late single firings begin; the peer fires in the other half of each second."""
-    first = soon(timedelta(seconds=5))
+    first = soon(timedelta(seconds=3))
     with (
         meanwhile(lateness, folder / "lateness", first, scale.firings) as ours,
         meanwhile(peers.lateness, first + timedelta(seconds=0.5), scale.firings) as peer,

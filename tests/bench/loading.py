@@ -12,8 +12,6 @@ from tests.bench.ours import built, filled, opened, scattered
 from tests.bench.report import Line, compared, shown
 from tests.bench.scale import Scale
 
-_EDITS = 3
-
 
 def lines(scale: Scale, folder: Path) -> Iterator[Line]:
     """Measure."""
@@ -35,7 +33,7 @@ def lines(scale: Scale, folder: Path) -> Iterator[Line]:
     yield Line(
         case=f"a new service takes in a file of {count:,} tasks", ours=shown([imported], "s")
     )
-    synced, again = apart(edit, place), apart(sync_again, count)
+    synced, again = apart(edit, place, scale.repeats), apart(sync_again, count)
     yield compared(
         f"one edit in a file of {count:,} tasks; against syncing APScheduler anew",
         [sum(synced) / len(synced)],
@@ -43,9 +41,9 @@ def lines(scale: Scale, folder: Path) -> Iterator[Line]:
         "s",
         at_most=1 / 20,
     )
-    noticed = apart(edit_watched, place)
+    noticed = apart(edit_watched, place, scale.repeats)
     yield Line(
-        case=f"from an edit of that file to its being in force, worst of {_EDITS}",
+        case=f"from an edit of that file to its being in force, worst of {scale.repeats}",
         ours=shown([max(noticed)], "s"),
         goal="<= 1 s",
         met=max(noticed) <= 1,
@@ -82,12 +80,12 @@ def take_in(folder: Path, count: int) -> float:
     return took
 
 
-def edit(folder: Path) -> list[float]:
+def edit(folder: Path, times: int) -> list[float]:
     """Return how long the desk takes to put each of some edits in force."""
     services = opened(folder)
     path = services.settings.persona_space / "tasks" / "tasks.json"
     took = []
-    for number in range(_EDITS + 1):
+    for number in range(times + 1):
         _edit(path, number)
         began = time.perf_counter()
         services.desk.sync()
@@ -97,13 +95,13 @@ def edit(folder: Path) -> list[float]:
     return took[1:]
 
 
-def edit_watched(folder: Path) -> list[float]:
+def edit_watched(folder: Path, times: int) -> list[float]:
     """Return how long after each of some edits a running service has it in force."""
     services = opened(folder)
     path = services.settings.persona_space / "tasks" / "tasks.json"
     services.start()
     took = []
-    for number in range(_EDITS):
+    for number in range(times):
         time.sleep(1.5)
         _edit(path, -1 - number)
         began = time.perf_counter()

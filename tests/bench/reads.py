@@ -95,6 +95,5 @@ def _service(folder: Path, *, workers: int, **settings: str) -> Iterator[Service
     service = Service(folder, workers=workers, **settings)
     try:
         yield service.start()
-        service.stop()
     finally:
         service.kill_everything()

@@ -28,7 +28,7 @@ class Drained:
 def ours(folder: Path, url: str, tasks: int, places: int) -> Drained:
     """Run a stampede through the whole service, in this process."""
     services = opened(folder, RUN_CONCURRENCY=str(places), **asking(url))
-    due = soon(timedelta(seconds=0.5 + tasks / 1000))
+    due = soon(timedelta(seconds=1 + tasks / 1000))
     load(services, together(tasks, due))
     services.start()
     assert datetime.now(UTC) < due, "the machine is too slow to get ready in time"

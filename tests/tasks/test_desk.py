@@ -28,7 +28,7 @@ def test_a_fresh_file_explains_itself_and_shows_what_is_in_force(place: Place) -
     content = place.content()
     assert list(content) == ["_note", "_revision", "tasks"]
     assert "schedule" in content["_note"]
-    assert content["_revision"] == place.desk.registry_version()
+    assert content["_revision"] == place.registry.snapshot().version
     assert content["tasks"] == [
         definition("a") | {"last_run": None, "next_run": "2026-11-24T00:00:00Z", "run_count": 0}
     ]
@@ -43,7 +43,7 @@ def test_what_the_api_changes_is_shown(place: Place) -> None:
     place.desk.sync()
     assert [entry["id"] for entry in place.content()["tasks"]] == ["a", "c"]
     assert (place.entry("a")["name"], place.entry("a")["timeout"]) == ("Changed", "5m")
-    assert place.content()["_revision"] == place.desk.registry_version()
+    assert place.content()["_revision"] == place.registry.snapshot().version
 
 
 def test_a_file_that_shows_all_is_not_written_again(place: Place) -> None:
@@ -180,7 +180,7 @@ def test_without_a_stamp_that_is_known_the_file_last_seen_is_the_base(
     place.desk.sync()
     assert place.definition("a")["name"] == "By the editor"
     assert place.definition("b")["name"] == "By the API"
-    assert place.content()["_revision"] == place.desk.registry_version()
+    assert place.content()["_revision"] == place.registry.snapshot().version
 
 
 def test_a_task_deleted_by_the_api_comes_back_only_with_an_edit_of_its_entry(place: Place) -> None:
