@@ -201,8 +201,9 @@ class Registry:
 
         def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
             record = _found(current, task_id, if_revision)
+            dropped = {key for key, value in changes.items() if value is None}
             merged = {**record.definition, **changes}
-            definition = {key: value for key, value in merged.items() if value is not None}
+            definition = {key: value for key, value in merged.items() if key not in dropped}
             if definition == record.definition:
                 return []
             self.check(definition, previous=record)

@@ -8,8 +8,13 @@ from tests.bench.__main__ import CASES
 from tests.bench.report import Line, compared, table
 from tests.bench.scale import TINY
 
+_SERVING = ("listing", "reads")
 
-@pytest.mark.parametrize("name", CASES)
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.processes if name in _SERVING else ()) for name in CASES],
+)
 def test_every_case_measures_something(name: str, tmp_path: Path) -> None:
     lines = list(CASES[name](TINY, tmp_path))
 
