@@ -1,6 +1,7 @@
 """Measures speed beside peers and prints a table: python -m tests.bench [--quick] [case ...]."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], help="what to measure")
     chosen = parser.parse_args(arguments)
     found: list[Line] = []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the folder goes in any case
     # one folder, removed at the very end: removing thousands of files slows down what comes next
     with TemporaryDirectory(prefix="bench-") as folder:
         for name in chosen.cases or CASES:

@@ -30,7 +30,7 @@ def during_a_stampede(scale: Scale, folder: Path) -> Iterator[Line]:
     for patience, places in ((scale.patience, scale.places[-1]), (timedelta(0), peers.POOL)):
         place = folder / f"reads-{places}-{patience.microseconds}"
         with persona(patience) as url:
-            due = soon(_STARTING + timedelta(seconds=scale.many / 500))
+            due = soon(_STARTING + timedelta(seconds=scale.many / 800))
             apart(filled, place, together(scale.many, due))
             with _service(place, workers=2, **asking(url), RUN_CONCURRENCY=str(places)) as service:
                 assert time.time() < due.timestamp(), "the machine is too slow to get ready"

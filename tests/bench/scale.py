@@ -29,8 +29,8 @@ FULL = Scale(
     repeats=3,
     places=(64, 256),
     patience=timedelta(milliseconds=200),
-    span=timedelta(seconds=20),
-    firings=30,
+    span=timedelta(seconds=10),
+    firings=20,
 )
 QUICK = Scale(
     few=200,
@@ -39,8 +39,8 @@ QUICK = Scale(
     repeats=1,
     places=(64,),
     patience=timedelta(milliseconds=200),
-    span=timedelta(seconds=3),
-    firings=4,
+    span=timedelta(seconds=2),
+    firings=3,
 )
 TINY = Scale(
     few=5,
