@@ -298,6 +298,14 @@ class EmptyAnswer(PersonaError):
     reason = "empty_answer"
 
 
+class ToolRefused(PersonaTasksError):
+    """The call of a tool cannot be carried out as it was made."""
+
+    problem = "tool"
+    title = "Tool refused"
+    status = 422
+
+
 class NoSuchFile(SpaceError):
     """The persona's space has no such file."""
 

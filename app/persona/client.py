@@ -38,6 +38,24 @@ class Occasion:
     previous: PreviousRun | None
 
 
+class Changes(Protocol):
+    """What a run changes in the space is announced here first, so that it can be taken back."""
+
+    def announce(self, paths: Sequence[str]) -> None:
+        """Note durably that the run is about to change, make or remove these files.
+
+        Raises PersonaCancelled where the run is no longer this process's: then nothing may be
+        changed. Called under the lock of the space; a path that was announced costs nothing again.
+        """
+
+
+class Unrecorded:
+    """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
+
+    def announce(self, paths: Sequence[str]) -> None:
+        """Do nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a persona is asked; `prompt` is rendered, the task keeps its own text."""
@@ -45,6 +63,7 @@ class Request:
     task: Task
     occasion: Occasion
     prompt: str
+    changes: Changes = field(default_factory=Unrecorded)
 
 
 @dataclass(frozen=True, kw_only=True)

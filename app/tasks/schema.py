@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.core.errors import FieldError, InvalidInput, ScheduleError, TimezoneUnknown
 from app.core.spans import read_span
 from app.tasks.task import (
     DEFAULT_TIMEOUT,
+    Change,
+    Expected,
     Missed,
     OnInterrupt,
     Overlap,
@@ -37,6 +39,15 @@ class _Strict(fields.Boolean):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
             raise ValidationError("must be true or false")
+        return value
+
+
+class _Whole(fields.Integer):
+    """A whole number; not true, not 1.5, not text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ValidationError("must be a whole number")
         return value
 
 
@@ -82,6 +93,28 @@ _name: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_NA
 _prompt: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_PROMPT)]
 
 
+class ExpectedSchema(Schema):
+    """A file that every run must have changed."""
+
+    path = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1_000),
+        metadata={"description": "below the space", "example": "scratch/daily_reflections.md"},
+    )
+    change = fields.String(
+        validate=_one_of(Change),
+        metadata={
+            "description": "appended: the old content still begins it; updated: any change; "
+            "created: it was not there before",
+            "default": "updated",
+        },
+    )
+    min_bytes = _Whole(
+        validate=validate.Range(0, 8 * 1024 * 1024),
+        metadata={"description": "least bytes added, or least size", "default": 1},
+    )
+
+
 class PolicySchema(Schema):
     """What every definition may hold beside its five required fields."""
 
@@ -113,6 +146,37 @@ class PolicySchema(Schema):
     on_interrupt = fields.String(
         validate=_one_of(OnInterrupt),
         metadata={"description": "when the process of a run dies", "default": "rerun"},
+    )
+    expects = fields.List(
+        fields.Nested(lambda: ExpectedSchema(unknown=RAISE)),
+        validate=validate.Length(max=20),
+        metadata={"description": "files that every run must have changed, or it fails"},
+    )
+    model = fields.String(
+        validate=validate.Length(min=1, max=200),
+        metadata={"description": "language model of this task; PERSONA_MODEL unless set"},
+    )
+    temperature = fields.Float(
+        validate=validate.Range(0, 2),
+        metadata={"description": "0 to 2; the model's own unless set"},
+    )
+    max_tokens = _Whole(
+        validate=validate.Range(1, 1_000_000),
+        metadata={"description": "most tokens of one answer of the model"},
+    )
+    tools = fields.List(
+        fields.String(validate=validate.Length(min=1, max=64)),
+        validate=validate.Length(max=50),
+        metadata={"description": "the only tools that a run may use; all of them unless set"},
+    )
+    max_rounds = _Whole(
+        validate=validate.Range(1, 100),
+        metadata={"description": "most times that the model is asked in one run"},
+    )
+    parameters = fields.Dict(
+        keys=fields.String(validate=validate.Length(min=1, max=64)),
+        validate=validate.Length(max=LARGEST_METADATA),
+        metadata={"description": "values that the prompt is given"},
     )
     metadata = fields.Dict(
         keys=fields.String(validate=validate.Length(max=200)),
@@ -194,6 +258,20 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         overlap=Overlap(definition.get("overlap", Overlap.SKIP)),
         timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
         on_interrupt=OnInterrupt(definition.get("on_interrupt", OnInterrupt.RERUN)),
+        expects=tuple(
+            Expected(
+                path=expected["path"],
+                change=Change(expected.get("change", Change.UPDATED)),
+                min_bytes=expected.get("min_bytes", 1),
+            )
+            for expected in definition.get("expects", ())
+        ),
+        model=definition.get("model"),
+        temperature=definition.get("temperature"),
+        max_tokens=definition.get("max_tokens"),
+        tools=definition.get("tools"),
+        max_rounds=definition.get("max_rounds"),
+        parameters=definition.get("parameters", {}),
         metadata=definition.get("metadata", {}),
     )
 
