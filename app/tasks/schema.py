@@ -180,7 +180,9 @@ def check_definition(definition: Mapping[str, Any]) -> None:
 
 def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
     """Make the Task of a definition whose form is right; `timezone` is the resolved zone."""
-    window = definition.get("missed_window")
+    given = definition.get
+    missed, overlap, interrupt = given("missed"), given("overlap"), given("on_interrupt")
+    window = given("missed_window")
     return Task(
         id=definition["id"],
         name=definition["name"],
@@ -189,11 +191,11 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         prompt=definition["prompt"],
         timezone=timezone,
         enabled=definition.get("enabled", True),
-        missed=Missed(definition.get("missed", Missed.ONCE)),
+        missed=Missed(missed) if missed is not None else Missed.ONCE,
         missed_window=read_span(window) if window is not None else None,
-        overlap=Overlap(definition.get("overlap", Overlap.SKIP)),
+        overlap=Overlap(overlap) if overlap is not None else Overlap.SKIP,
         timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
-        on_interrupt=OnInterrupt(definition.get("on_interrupt", OnInterrupt.RERUN)),
+        on_interrupt=OnInterrupt(interrupt) if interrupt is not None else OnInterrupt.RERUN,
         metadata=definition.get("metadata", {}),
     )
 
