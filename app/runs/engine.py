@@ -294,7 +294,6 @@ class Engine:
                 done = self._waiting.get(run.id)
                 if done is not None:
                     done.set()
-            self._work.set()
 
     def _note_refused(
         self,
