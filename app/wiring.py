@@ -195,6 +195,7 @@ def build(
         clock,
         owner=processes.id,
         places=settings.run_concurrency,
+        sharing=lambda: processes.sharing,
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )

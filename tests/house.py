@@ -98,6 +98,7 @@ class House:
             self.clock,
             owner=self.processes.id,
             places=places,
+            sharing=lambda: self.processes.sharing,
             pool=AtOnce(),
             filers=AtOnce(),
         )

@@ -78,3 +78,45 @@ def test_a_database_that_does_not_answer_is_said_to_be_unavailable(url: str) -> 
     assert caught.value.transient
     assert isinstance(caught.value.__cause__, OperationalError)
     database.close()
+
+
+def test_a_glance_sees_what_was_committed_since_and_survives_a_lost_connection(
+    database: Database,
+) -> None:
+    statement = "SELECT version FROM registry_clock"
+    assert database.glance(statement) == 0
+    with database.write() as connection:
+        connection.execute(update(registry_clock).values(version=7))
+    assert database.glance(statement) == 7
+    database._glass.dbapi_connection.close()
+    assert database.glance(statement) == 7
+    database.close()
+    assert database.glance(statement) == 7
+
+
+def test_a_glance_at_a_database_that_does_not_answer_says_so() -> None:
+    database = Database("sqlite:////nowhere/at/all/x.sqlite3")
+    with pytest.raises(LedgerUnavailable):
+        database.glance("SELECT 1")
+    database.close()
+
+
+def test_writers_of_several_processes_take_turns_by_a_lock_file(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite3"
+    here, there = Database(f"sqlite:///{path}"), Database(f"sqlite:///{path}")
+    order: list[str] = []
+
+    def write() -> None:
+        with there.write():
+            order.append("there")
+
+    with here.write():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(0.1)
+        order.append("here")
+    thread.join()
+    assert order == ["here", "there"]
+    assert (tmp_path / "x.sqlite3.turn").exists()
+    here.close()
+    there.close()

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
+from math import ceil
 
 import structlog
 
@@ -34,8 +35,9 @@ _MOST_ENDED = 500
 class Engine:
     """Claims queued runs, has them run, and stores how they ended.
 
-    `places` is how many runs may go on at one time over all processes of the ledger. Personas are
-    asked on `pool`, result files written on `filers`.
+    `places` is how many runs may go on at one time over all processes of the ledger; no process
+    takes more than its even share of them, as `sharing` tells how many do, or whoever came first
+    would keep all of them. Personas are asked on `pool`, result files written on `filers`.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Engine:
         *,
         owner: str,
         places: int,
+        sharing: Callable[[], int] = lambda: 1,
         pool: Executor,
         filers: Executor,
     ) -> None:
@@ -60,6 +63,7 @@ class Engine:
         self._clock = clock
         self._owner = owner
         self._places = places
+        self._sharing = sharing
         self._lock = threading.Lock()
         self._work = threading.Event()
         self._stopping = threading.Event()
@@ -202,7 +206,7 @@ class Engine:
         """Store what ended and claim what may begin, in one transaction; say if there was any."""
         ended, filed = self._take_ended(_MOST_ENDED), self._take_filed()
         now = self._clock.now()
-        places = 0 if self.is_draining else self._places - len(self._running)
+        places = 0 if self.is_draining else self._share() - len(self._running)
         if not ended and not filed and not (places > 0 and self._history.is_due(now)):
             return False
         self._storing = ended
@@ -234,6 +238,9 @@ class Engine:
         if accepted:
             self._filers.submit(self._file, accepted)
         return bool(ended or claims)
+
+    def _share(self) -> int:
+        return ceil(self._places / self._sharing())
 
     def _store_one_by_one(
         self, ended: Sequence[tuple[Claim, Outcome]]
@@ -287,7 +294,6 @@ class Engine:
                 done = self._waiting.get(run.id)
                 if done is not None:
                     done.set()
-            self._work.set()
 
     def _note_refused(
         self,

@@ -94,8 +94,7 @@ class Ledger:
         """Write entries down and return them; a slot that has a row keeps that one instead."""
         if not entries:
             return entries
-        statement = self._database.insert_ignoring(runs)
-        result = connection.execute(statement, [entry.values() for entry in entries])
+        result = statements.RECORD.execute(connection, [entry.values() for entry in entries])
         if result.rowcount == len(entries):
             return entries
         query = select(runs.c.id).where(runs.c.recorded_at == entries[0].recorded_at)
@@ -124,11 +123,11 @@ class Ledger:
         """Return task id -> id of a run of it that is not finished."""
         wanted = set(task_ids)
         found = (
-            connection.execute(statements.OPEN_RUNS_OF, {"task_ids": list(wanted)})
+            statements.OPEN_RUNS_OF.fetch(connection, {"task_ids": list(wanted)})
             if len(wanted) <= _BATCH
-            else connection.execute(statements.OPEN_RUNS)
+            else statements.OPEN_RUNS.fetch(connection, {})
         )
-        return {task_id: run_id for task_id, run_id in found if task_id in wanted}
+        return {row.task_id: row.id for row in found if row.task_id in wanted}
 
     def last_catch_up(self, connection: Connection, now: datetime) -> datetime | None:
         """Return when the last of the queued runs may begin."""
@@ -154,7 +153,7 @@ class Ledger:
         wanted = min(places, most_running - running)
         if wanted <= 0:
             return []
-        queued = connection.execute(statements.NEXT_QUEUED, {"now": now, "wanted": wanted})
+        queued = statements.NEXT_QUEUED.fetch(connection, {"now": now, "wanted": wanted})
         chosen = _one_per_exclusive_task(queued)
         if chosen:
             run_ids = [row.id for row in chosen]
@@ -182,10 +181,9 @@ class Ledger:
         ]
         if accepted:
             rows = [
-                {"run_id": claim.run_id, **_prefixed(_outcome_values(outcome))}
-                for claim, outcome in accepted
+                {"run_id": claim.run_id, **_outcome_values(outcome)} for claim, outcome in accepted
             ]
-            connection.execute(statements.WRITE_OUTCOME, rows)
+            statements.WRITE_OUTCOME.execute(connection, rows)
             task_rows.note_runs(
                 connection,
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
@@ -289,7 +287,7 @@ def _holders(connection: Connection, run_ids: Sequence[str]) -> Mapping[str, tup
     ordered = sorted(run_ids)
     for start in range(0, len(ordered), _BATCH):
         some = {"run_ids": ordered[start : start + _BATCH]}
-        for row in connection.execute(statements.HOLDERS, some):
+        for row in statements.HOLDERS.fetch(connection, some):
             found[row.id] = (row.attempt, row.owner)
     return found
 
@@ -302,10 +300,6 @@ def _last_run(task_id: str, started_at: datetime, outcome: Outcome) -> LastRun:
         started_at=started_at,
         completed_at=outcome.completed_at,
     )
-
-
-def _prefixed(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"new_{column}": values[column] for column in statements.OUTCOME_COLUMNS}
 
 
 def _outcome_values(outcome: Outcome) -> dict[str, Any]:

@@ -85,13 +85,17 @@ class Liveness:
 
 
 class Processes:
-    """Keeps the row of this process and looks at those of the others."""
+    """Keeps the row of this process and looks at those of the others.
+
+    `sharing` is how many processes, this one included, were found to take runs at the last look.
+    """
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, here: Place) -> None:
         self._database = database
         self._clock = clock
         self._here = here
         self.id = ids.new(clock.now())
+        self.sharing = 1
 
     def beat(self, *, ticked_at: datetime | None, state: str) -> None:
         """Say that this process lives; `state` is ticking, draining or working."""
@@ -124,11 +128,15 @@ class Processes:
     def split(self) -> tuple[set[str], set[str]]:
         """Return the ids of the live processes and those of the dead."""
         now = self._clock.now()
-        alive, dead = {self.id}, set[str]()
+        alive, dead, ticking = {self.id}, set[str](), {self.id}
         for row in self._rows():
             if row.id == self.id:
                 continue
-            (dead if self._is_dead(row, now) else alive).add(row.id)
+            is_dead = self._is_dead(row, now)
+            (dead if is_dead else alive).add(row.id)
+            if row.state == "ticking" and not is_dead:
+                ticking.add(row.id)
+        self.sharing = len(ticking)
         return alive, dead
 
     def liveness(self) -> Liveness:

@@ -4,11 +4,10 @@ To put a statement together takes longer than to carry it out. Conditions on the
 literals, because a partial index serves only a query that repeats its condition word by word.
 """
 
-from typing import Any
-
-from sqlalchemy import Select, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import and_, bindparam, func, literal_column, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from app.bulk import BulkRead, BulkWrite, insert_ignoring
 from app.runs.run import Status
 from app.runs.tables import runs
 from app.tasks.tables import tasks
@@ -28,12 +27,13 @@ _BUSY = (
     .exists()
 )
 
-OPEN_RUNS = select(runs.c.task_id, runs.c.id).where(_OPEN).order_by(runs.c.id.desc())
-OPEN_RUNS_OF = OPEN_RUNS.where(runs.c.task_id.in_(bindparam("task_ids", expanding=True)))
+_OPEN_RUNS = select(runs.c.task_id, runs.c.id).where(_OPEN).order_by(runs.c.id.desc())
+OPEN_RUNS = BulkRead(_OPEN_RUNS)
+OPEN_RUNS_OF = BulkRead(_OPEN_RUNS.where(runs.c.task_id.in_(bindparam("task_ids", expanding=True))))
 COUNT_RUNNING = select(func.count()).select_from(runs).where(RUNNING)
 LAST_DUE = select(func.max(runs.c.due_at)).where(QUEUED, runs.c.recorded_at <= _NOW)
 ANY_DUE = select(select(runs.c.id).where(_IS_DUE).exists())
-NEXT_QUEUED: Select[Any] = (
+NEXT_QUEUED = BulkRead(
     select(
         runs.c.id,
         runs.c.task_id,
@@ -64,11 +64,29 @@ BEGIN = (
         started_at=_NOW,
     )
 )
-HOLDERS = (
+HOLDERS = BulkRead(
     select(runs.c.id, runs.c.attempt, runs.c.owner)
     .where(_THESE, RUNNING)
     .order_by(runs.c.id)
     .with_for_update()
+)
+ENTRY_COLUMNS = (
+    "id",
+    "task_id",
+    "task_name",
+    "revision",
+    "origin",
+    "status",
+    "reason",
+    "scheduled_for",
+    "covers_from",
+    "slots",
+    "recorded_at",
+    "rank",
+    "due_at",
+    "exclusive",
+    "completed_at",
+    "attempt",
 )
 MARK_FILED = update(runs).where(_THESE).values(filed=1)
 OUTCOME_COLUMNS = (
@@ -81,8 +99,12 @@ OUTCOME_COLUMNS = (
     "size",
     "filed",
 )
-WRITE_OUTCOME = (
-    update(runs)
-    .where(runs.c.id == bindparam("run_id"))
-    .values({column: bindparam(f"new_{column}") for column in OUTCOME_COLUMNS})
+WRITE_OUTCOME = BulkWrite(
+    {"run_id": runs.c.id.type, **{name: runs.c[name].type for name in OUTCOME_COLUMNS}},
+    lambda given: (
+        update(runs)
+        .where(runs.c.id == given.c.run_id)
+        .values({name: given.c[name] for name in OUTCOME_COLUMNS})
+    ),
 )
+RECORD = insert_ignoring(runs, ENTRY_COLUMNS)

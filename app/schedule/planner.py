@@ -37,6 +37,7 @@ class Planner:
         self._registry = registry
         self._settling = settling
         self._clock = clock
+        self._furthest = (-1, clock.now())
 
     def plan(self, task_ids: Sequence[str]) -> list[str]:
         """Record all that these tasks owe by now; return the ids of the runs that were queued."""
@@ -63,24 +64,26 @@ class Planner:
         """
         now = self._clock.now()
         snapshot = self._registry.snapshot()
+        if snapshot.version != self._furthest[0]:
+            cursors = (record.cursor for record in snapshot.records.values())
+            self._furthest = (snapshot.version, max(cursors, default=now))
+        if self._furthest[1] <= now + _AHEAD:
+            return []
         ahead = [
             task_id for task_id, record in snapshot.records.items() if record.cursor > now + _AHEAD
         ]
-        if not ahead:
-            return []
         with self._database.write() as connection:
-            held = task_rows.lock_rows(connection, ahead)
+            held = task_rows.lock_states(connection, ahead)
             task_ids = [row.id for row in held if row.cursor > now + _AHEAD]
-            cursors = self._settling.unsettle(connection, task_ids, now)
-            task_rows.rewind(connection, cursors, now)
+            rewound = self._settling.unsettle(connection, task_ids, now)
+            task_rows.rewind(connection, rewound, now)
         log.warning("clock.was_ahead", tasks=len(task_ids))
         return task_ids
 
     def _plan_some(self, task_ids: Sequence[str]) -> list[str]:
         with self._database.write() as connection:
             now = self._clock.now()
-            held = task_rows.lock_rows(connection, task_ids)
-            records = [task_rows.record_of(row) for row in held if row.deleted_at is None]
+            records = self._registry.locked(connection, task_ids)
             cursors, queued = self._settling.write_down(connection, records, now)
             task_rows.advance(connection, cursors)
         if cursors:
@@ -130,15 +133,15 @@ class PlanningThread:
         if not rung:
             return False
         try:
-            queued = self._planner.plan(sorted(rung))
+            self._planner.plan(sorted(rung))
         except BaseException:
             # the slots are still owed: ring again, so that not one of them depends on a retry
             # by somebody else
             with self._lock:
                 self._rung |= rung
             raise
-        if queued:
-            self._on_queued()
+        # even if another process was first: its runs are for whoever has a free place
+        self._on_queued()
         return True
 
     def _loop(self) -> None:

@@ -48,6 +48,8 @@ LONGEST_GRACE = timedelta(seconds=10)
 READ_OUT_EVERY = timedelta(seconds=1)
 READ_OUT_REST = 20
 """How many times longer than a rewrite took the next one that only shows run state waits."""
+READ_OUT_WAITS = timedelta(seconds=10)
+"""How long run state that does not stand still keeps the file waiting."""
 KEEP_DISPLACED = timedelta(seconds=3)
 LOOK_AT_DISPLACED = timedelta(milliseconds=500)
 SOON = timedelta(milliseconds=200)
@@ -141,12 +143,15 @@ class Desk:
     def wanted(self) -> tuple[int, int | None]:
         """Return what the file should show: the newest definitions, and now and then run state.
 
-        Run state moves with every run; it counts only when it is time to show it again.
+        Run state moves with every run; it counts only when it is time to show it again, and once
+        it stands still: while a crowd of runs ends, the file waits, though not for long.
         """
         version = self._registry.version()
-        if version != self._wanted[0]:
+        is_still = version == self._wanted[0]
+        if not is_still:
             self._wanted = (version, self._registry.defined())
-        is_time = self._clock.monotonic() >= self._next_read_out
+        waited = self._clock.monotonic() - self._next_read_out
+        is_time = waited >= (0.0 if is_still else READ_OUT_WAITS.total_seconds())
         return self._wanted[1], version if is_time else None
 
     def status(self) -> DeskStatus:

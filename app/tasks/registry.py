@@ -7,7 +7,6 @@ an immutable snapshot of this process that is brought up to date by difference.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -54,11 +53,16 @@ class Registry:
 
     def snapshot(self) -> Snapshot:
         """Return the tasks in force now, whichever process changed them last."""
+        held = self._snapshot
+        if self.version() == held.version:
+            return held
         with self._database.read() as connection:
             version = rows.read_version(connection)
-            held = self._snapshot
-            if version == held.version:
-                return held
+            if not held.records:
+                everything = rows.all_in_force(connection)
+                return self._keep(
+                    Snapshot(version=version, records={r.task.id: r for r in everything})
+                )
             states = rows.states_changed_since(connection, held.version)
             revised = [
                 state.id
@@ -73,7 +77,7 @@ class Registry:
             elif state.id in whole:
                 records[state.id] = whole[state.id]
             else:
-                records[state.id] = _with_state(records[state.id], state)
+                records[state.id] = rows.with_state(records[state.id], state)
         if records.keys() != held.records.keys():
             records = dict(sorted(records.items(), key=lambda item: item[1].position))
         return self._keep(Snapshot(version=version, records=records))
@@ -84,10 +88,22 @@ class Registry:
                 self._snapshot = fresh
         return fresh
 
+    def locked(self, connection: Connection, task_ids: Sequence[str]) -> list[TaskRecord]:
+        """Return those of the tasks that are in force, held until the transaction ends."""
+        known = self._snapshot.records
+        states = [
+            state for state in rows.lock_states(connection, task_ids) if state.deleted_at is None
+        ]
+        revised = [state.id for state in states if not _is_current(known.get(state.id), state)]
+        whole = {row.id: rows.record_of(row) for row in rows.rows_of(connection, revised)}
+        return [
+            whole[state.id] if state.id in whole else rows.with_state(known[state.id], state)
+            for state in states
+        ]
+
     def version(self) -> int:
         """Return the version of the registry, which rises with every change of anything in it."""
-        with self._database.read() as connection:
-            return rows.read_version(connection)
+        return int(self._database.glance(rows.VERSION))
 
     def defined(self) -> int:
         """Return the version at which a definition changed last; run state does not count."""
@@ -297,19 +313,6 @@ class Registry:
 
 def _is_current(held: TaskRecord | None, state: Any) -> bool:
     return held is not None and held.revision == state.revision
-
-
-def _with_state(held: TaskRecord, state: Any) -> TaskRecord:
-    return replace(
-        held,
-        cursor=state.cursor,
-        last_run=state.last_run,
-        last_status=state.last_status,
-        last_reason=state.last_reason,
-        last_completed_at=state.last_completed_at,
-        run_count=state.run_count,
-        changed=state.changed,
-    )
 
 
 def _found(current: Mapping[str, TaskRecord], task_id: str, if_revision: int | None) -> TaskRecord:

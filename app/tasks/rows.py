@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, update
 
+from app.bulk import BulkRead, BulkWrite
 from app.database import Instant
 from app.tasks.schema import read_task
 from app.tasks.tables import registry_clock, task_revisions, tasks
@@ -15,10 +16,13 @@ from app.tasks.task import Author, InForce, LastRun, Revision, TaskRecord
 _MOST_IN_ONE_QUERY = 500
 
 
+VERSION = "SELECT version FROM registry_clock"
+"""Asked with every request and several times a second, so it is spared the compiler."""
+
+
 def read_version(connection: Connection) -> int:
     """Return the registry version of this transaction."""
-    # asked with every request and several times a second, so it is spared the compiler
-    return int(connection.exec_driver_sql("SELECT version FROM registry_clock").scalar_one())
+    return int(connection.exec_driver_sql(VERSION).scalar_one())
 
 
 def newest_revision(connection: Connection) -> int:
@@ -61,6 +65,25 @@ def record_of(row: Row[Any]) -> TaskRecord:
     )
 
 
+def with_state(held: TaskRecord, state: Row[Any]) -> TaskRecord:
+    """Return a record of the same revision with the run state of a row."""
+    return TaskRecord(
+        task=held.task,
+        definition=held.definition,
+        revision=held.revision,
+        position=held.position,
+        cursor=state.cursor,
+        last_run=state.last_run,
+        last_status=state.last_status,
+        last_reason=state.last_reason,
+        last_completed_at=state.last_completed_at,
+        run_count=state.run_count,
+        changed=state.changed,
+        created_at=held.created_at,
+        updated_at=held.updated_at,
+    )
+
+
 def lock_rows(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]:
     """Return the rows of these tasks, tombstones included, held until the transaction ends.
 
@@ -68,11 +91,11 @@ def lock_rows(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]
     """
     found: list[Row[Any]] = []
     for some in _batches(sorted(set(task_ids))):
-        found.extend(connection.execute(_LOCK, {"task_ids": some}))
+        found.extend(_LOCK.fetch(connection, {"task_ids": some}))
     return found
 
 
-_LOCK = (
+_LOCK = BulkRead(
     select(tasks)
     .where(tasks.c.id.in_(bindparam("task_ids", expanding=True)))
     .order_by(tasks.c.id)
@@ -81,17 +104,49 @@ _LOCK = (
 _STATE = [column for column in tasks.c if column.name not in {"definition", "timezone"}]
 
 
+def lock_states(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return the rows of these tasks as `lock_rows` does, but without their definitions."""
+    found: list[Row[Any]] = []
+    for some in _batches(sorted(set(task_ids))):
+        found.extend(_LOCK_STATES.fetch(connection, {"task_ids": some}))
+    return found
+
+
+_LOCK_STATES = BulkRead(
+    select(*_STATE)
+    .where(tasks.c.id.in_(bindparam("task_ids", expanding=True)))
+    .order_by(tasks.c.id)
+    .with_for_update()
+)
+
+
 def states_changed_since(connection: Connection, version: int) -> list[Row[Any]]:
     """Return the rows that changed after a version, tombstones included, without definitions."""
-    return list(connection.execute(select(*_STATE).where(tasks.c.changed > version)))
+    return _STATES.fetch(connection, {"version": version})
+
+
+_STATES = BulkRead(select(*_STATE).where(tasks.c.changed > bindparam("version")))
+
+
+def all_in_force(connection: Connection) -> list[TaskRecord]:
+    """Return the record of every task that is in force, in the order of their creation."""
+    return [record_of(row) for row in _ALL_IN_FORCE.fetch(connection, {})]
+
+
+_ALL_IN_FORCE = BulkRead(
+    select(tasks).where(tasks.c.deleted_at.is_(None)).order_by(tasks.c.position)
+)
 
 
 def rows_of(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]:
     """Return the whole rows of these tasks."""
     found: list[Row[Any]] = []
     for some in _batches(list(task_ids)):
-        found.extend(connection.execute(select(tasks).where(tasks.c.id.in_(some))))
+        found.extend(_WHOLE.fetch(connection, {"task_ids": some}))
     return found
+
+
+_WHOLE = BulkRead(select(tasks).where(tasks.c.id.in_(bindparam("task_ids", expanding=True))))
 
 
 def hold_rows(connection: Connection, task_ids: Sequence[str]) -> None:
@@ -111,19 +166,22 @@ def advance(connection: Connection, cursors: Mapping[str, datetime]) -> None:
     if not cursors:
         return
     version = raise_version(connection)
-    connection.execute(
-        _ADVANCE,
+    _ADVANCE.execute(
+        connection,
         [
-            {"row_id": task_id, "new_cursor": cursor, "version": version}
+            {"id": task_id, "cursor": cursor, "changed": version}
             for task_id, cursor in cursors.items()
         ],
     )
 
 
-_ADVANCE = (
-    update(tasks)
-    .where(tasks.c.id == bindparam("row_id"))
-    .values(cursor=bindparam("new_cursor"), changed=bindparam("version"))
+_ADVANCE = BulkWrite(
+    {name: tasks.c[name].type for name in ("id", "cursor", "changed")},
+    lambda given: (
+        update(tasks)
+        .where(tasks.c.id == given.c.id)
+        .values(cursor=given.c.cursor, changed=given.c.changed)
+    ),
 )
 
 
@@ -147,34 +205,34 @@ def note_runs(connection: Connection, ended: Sequence[LastRun]) -> None:
     counts = Counter(run.task_id for run in ended)
     newest = {run.task_id: run for run in sorted(ended, key=lambda run: run.started_at)}
     version = raise_version(connection)
-    connection.execute(
-        _NOTE_RUN,
+    _NOTE_RUN.execute(
+        connection,
         [
             {
-                "row_id": run.task_id,
-                "more": counts[run.task_id],
-                "began": run.started_at,
-                "ended": run.completed_at,
-                "status": run.status,
-                "reason": run.reason,
-                "version": version,
+                "id": run.task_id,
+                "run_count": counts[run.task_id],
+                "last_run": run.started_at,
+                "last_completed_at": run.completed_at,
+                "last_status": run.status,
+                "last_reason": run.reason,
+                "changed": version,
             }
             for run in newest.values()
         ],
     )
 
 
-_NOTE_RUN = (
-    update(tasks)
-    .where(tasks.c.id == bindparam("row_id"))
-    .values(
-        run_count=tasks.c.run_count + bindparam("more"),
-        last_run=bindparam("began"),
-        last_completed_at=bindparam("ended"),
-        last_status=bindparam("status"),
-        last_reason=bindparam("reason"),
-        changed=bindparam("version"),
-    )
+_NOTED = ("last_run", "last_completed_at", "last_status", "last_reason", "changed")
+_NOTE_RUN = BulkWrite(
+    {name: tasks.c[name].type for name in ("id", "run_count", *_NOTED)},
+    lambda given: (
+        update(tasks)
+        .where(tasks.c.id == given.c.id)
+        .values(
+            run_count=tasks.c.run_count + given.c.run_count,
+            **{name: given.c[name] for name in _NOTED},
+        )
+    ),
 )
 
 

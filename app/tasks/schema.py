@@ -244,7 +244,9 @@ def check_definition(definition: Mapping[str, Any]) -> None:
 
 def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
     """Make the Task of a definition whose form is right; `timezone` is the resolved zone."""
-    window = definition.get("missed_window")
+    given = definition.get
+    missed, overlap, interrupt = given("missed"), given("overlap"), given("on_interrupt")
+    window = given("missed_window")
     return Task(
         id=definition["id"],
         name=definition["name"],
@@ -253,11 +255,11 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         prompt=definition["prompt"],
         timezone=timezone,
         enabled=definition.get("enabled", True),
-        missed=Missed(definition.get("missed", Missed.ONCE)),
+        missed=Missed(missed) if missed is not None else Missed.ONCE,
         missed_window=read_span(window) if window is not None else None,
-        overlap=Overlap(definition.get("overlap", Overlap.SKIP)),
+        overlap=Overlap(overlap) if overlap is not None else Overlap.SKIP,
         timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
-        on_interrupt=OnInterrupt(definition.get("on_interrupt", OnInterrupt.RERUN)),
+        on_interrupt=OnInterrupt(interrupt) if interrupt is not None else OnInterrupt.RERUN,
         expects=tuple(
             Expected(
                 path=expected["path"],
@@ -266,11 +268,11 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
             )
             for expected in definition.get("expects", ())
         ),
-        model=definition.get("model"),
-        temperature=definition.get("temperature"),
-        max_tokens=definition.get("max_tokens"),
-        tools=definition.get("tools"),
-        max_rounds=definition.get("max_rounds"),
+        model=given("model"),
+        temperature=given("temperature"),
+        max_tokens=given("max_tokens"),
+        tools=given("tools"),
+        max_rounds=given("max_rounds"),
         parameters=definition.get("parameters", {}),
         metadata=definition.get("metadata", {}),
     )

@@ -115,6 +115,25 @@ def test_no_more_runs_go_on_than_there_are_places_in_all(
     assert there.claim(places=8) == []
 
 
+def test_no_process_takes_more_than_its_share_of_the_places(
+    database: Database, tmp_path: Path
+) -> None:
+    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
+    for number in range(12):
+        here.add(f"task_{number:02}")
+    for house in (here, there):
+        house.clock.step_to(MIDNIGHT)
+        house.processes.beat(ticked_at=MIDNIGHT, state="ticking")
+    here.plan()
+    here.processes.split()
+    here.engine.step()
+    assert len(here.persona.requests) == 4
+    there.processes.beat(ticked_at=MIDNIGHT, state="draining")
+    here.processes.split()
+    here.engine.step()
+    assert len(here.persona.requests) == 12
+
+
 def test_an_outcome_from_a_process_that_lost_the_run_is_refused(
     database: Database, tmp_path: Path
 ) -> None:
