@@ -18,13 +18,19 @@ from sqlalchemy.types import TypeEngine
 from app.database import Database, Instant
 from app.persona.memory.memory import SCHEDULED, Within
 
-MOST_RANKED = 2000
-_NEWEST_RANKED = 500
 _MOST_RANKING_WORDS = 12
 _SECOND = 24
 _FIRST, _BEYOND = -(2**63), 2**63 - 1
 _RARITY_FROM = 10_000
 _SCHEDULED = "memories.origin IN ({})".format(", ".join(f"'{o}'" for o in sorted(SCHEDULED)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many memories are ranked: by rarer words, and where all words are common."""
+
+    rare: int = 2000
+    common: int = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +52,7 @@ class Matches:
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """A word, and how many memories hold it, counted no further than 2,001."""
+    """A word, and how many memories hold it, counted no further than what is ranked."""
 
     text: str
     count: int
@@ -62,7 +68,7 @@ def second_of(place: int) -> int:
     return place >> _SECOND
 
 
-def limits(within: Within) -> tuple[int, int]:
+def bounds(within: Within) -> tuple[int, int]:
     """Return the first place and the one beyond the last, to the second."""
     first, beyond = _FIRST, _BEYOND
     if within.since is not None:
@@ -74,7 +80,7 @@ def limits(within: Within) -> tuple[int, int]:
 
 def conditions(within: Within) -> tuple[str, dict[str, Any]]:
     """Return the condition on `memories` and its parameters."""
-    first, beyond = limits(within)
+    first, beyond = bounds(within)
     parts = ["memories.place >= :first", "memories.place < :beyond"]
     given: dict[str, Any] = {"first": first, "beyond": beyond}
     if within.since is not None:
@@ -108,8 +114,10 @@ def typed(sql: str, given: dict[str, Any]) -> TextClause:
 class FullText(Protocol):
     """What a database can do with words; none of them holds anything but letters and digits."""
 
-    def counts(self, connection: Connection, words: Sequence[str], within: Within) -> list[int]:
-        """Return how many memories hold each word, counted no further than 2,001."""
+    def counts(
+        self, connection: Connection, words: Sequence[str], within: Within, most: int
+    ) -> list[int]:
+        """Return how many memories hold each word, counted no further than `most`."""
 
     def ranked(
         self,
@@ -130,51 +138,59 @@ def full_text(database: Database) -> FullText:
 
 
 def find(
-    full_text: FullText, connection: Connection, words: Sequence[str], within: Within, wanted: int
+    full_text: FullText,
+    connection: Connection,
+    words: Sequence[str],
+    within: Within,
+    *,
+    wanted: int,
+    limits: Limits,
 ) -> Matches:
     """Return memories that hold the words; `wanted` are enough of those that hold all of them."""
-    counts = full_text.counts(connection, words, within) if words else []
+    counts = full_text.counts(connection, words, within, limits.rare + 1) if words else []
     held = [Word(text=w, count=n) for w, n in zip(words, counts, strict=True) if n]
     held.sort(key=lambda word: word.count)
     if not held:
         return Matches(matches=(), complete=True)
-    best, rare = held[:_MOST_RANKING_WORDS], _rare(held)
+    best, rare = held[:_MOST_RANKING_WORDS], _rare(held, limits.rare)
     if rare:
         matches = full_text.ranked(
-            connection, rare, best, within, all_of_them=False, most=MOST_RANKED
+            connection, rare, best, within, all_of_them=False, most=limits.rare
         )
         return Matches(matches=matches, complete=len(rare) == len(held))
     found: dict[int, Match] = {}
     for all_of_them in (True, False):
         if len(found) < wanted:
             matches = full_text.ranked(
-                connection, best, best, within, all_of_them=all_of_them, most=_NEWEST_RANKED
+                connection, best, best, within, all_of_them=all_of_them, most=limits.common
             )
             found.update((match.place, match) for match in matches)
     return Matches(matches=list(found.values()), complete=False)
 
 
-def _rare(held: Sequence[Word]) -> list[Word]:
+def _rare(held: Sequence[Word], most: int) -> list[Word]:
     """Return as many of the rarest words as find no more memories than are ranked."""
     rare, total = [], 0
     for word in held:
         total += word.count
-        if total > MOST_RANKED:
+        if total > most:
             break
         rare.append(word)
     return rare
 
 
 class _Fts5:
-    def counts(self, connection: Connection, words: Sequence[str], within: Within) -> list[int]:
-        first, beyond = limits(within)
+    def counts(
+        self, connection: Connection, words: Sequence[str], within: Within, most: int
+    ) -> list[int]:
+        first, beyond = bounds(within)
         counting = ", ".join(
             f"(SELECT count(*) FROM (SELECT 1 FROM memories_words WHERE memories_words MATCH :w{n}"
-            f" AND rowid >= :first AND rowid < :beyond LIMIT {MOST_RANKED + 1}))"
+            f" AND rowid >= :first AND rowid < :beyond LIMIT :most))"
             for n in range(len(words))
         )
         given: dict[str, Any] = {f"w{n}": _match(_quoted(w), within) for n, w in enumerate(words)}
-        given.update(first=first, beyond=beyond)
+        given.update(first=first, beyond=beyond, most=most)
         return list(connection.execute(typed(f"SELECT {counting}", given), given).one())
 
     def ranked(
@@ -216,7 +232,9 @@ def _match(words: str, within: Within) -> str:
 
 
 class _Tsvector:
-    def counts(self, connection: Connection, words: Sequence[str], within: Within) -> list[int]:
+    def counts(
+        self, connection: Connection, words: Sequence[str], within: Within, most: int
+    ) -> list[int]:
         # a plan for any word would be one for rare words, and compiling it takes longer than it
         connection.execute(
             text(
@@ -224,15 +242,15 @@ class _Tsvector:
                 " set_config('jit', 'off', true)"
             )
         )
-        first, beyond = limits(within)
+        first, beyond = bounds(within)
         of_kind = " AND kind = :kind" if within.kind is not None else ""
         counting = ", ".join(
             f"(SELECT count(*) FROM (SELECT 1 FROM memories WHERE document @@ {_query(n)}"
-            f" AND place >= :first AND place < :beyond{of_kind} LIMIT {MOST_RANKED + 1}) AS w{n})"
+            f" AND place >= :first AND place < :beyond{of_kind} LIMIT :most) AS w{n})"
             for n in range(len(words))
         )
         given: dict[str, Any] = {f"w{n}": word for n, word in enumerate(words)}
-        given.update(first=first, beyond=beyond, kind=within.kind)
+        given.update(first=first, beyond=beyond, kind=within.kind, most=most)
         return list(connection.execute(typed(f"SELECT {counting}", given), given).one())
 
     def ranked(

@@ -46,8 +46,9 @@ class Recall:
         """Return memories for one run, of at most so many characters in all.
 
         The window is that of the prompt's words of time, else the time since the task's last run,
-        today at least and 31 days at most. What earlier scheduled runs of the task brought forth is left
-        out, and of those of other tasks only what room is left, so that it does not feed on itself.
+        today at least and 31 days at most. What earlier scheduled runs of the task brought forth
+        is left out, and of those of other tasks only what room is left, so that nothing feeds on
+        itself.
         """
         window = _window(task, occasion)
         within = Within(since=window.since, until=window.until, not_scheduled_by=task.id)

@@ -12,7 +12,7 @@ from app.core.errors import FieldError, InvalidInput, MemoryNotFound
 from app.core.ids import Ids
 from app.database import Database
 from app.persona.memory import fulltext
-from app.persona.memory.fulltext import conditions, first_place, second_of, typed
+from app.persona.memory.fulltext import Limits, conditions, first_place, second_of, typed
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.memory import (
     KIND,
@@ -39,12 +39,18 @@ class Memories:
     """Remembers and finds again; with a `meaning` also what says the same in other words."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, meaning: Meaning | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        meaning: Meaning | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._meaning = meaning
+        self._limits = limits or Limits()
         self._full_text = fulltext.full_text(database)
 
     # ---- writing
@@ -130,7 +136,12 @@ class Memories:
         words = query_words(query.text)
         with self._database.read() as connection:
             found = fulltext.find(
-                self._full_text, connection, words, query.within, wanted=query.limit
+                self._full_text,
+                connection,
+                words,
+                query.within,
+                wanted=query.limit,
+                limits=self._limits,
             )
         relevance = relative({match.place: match.score for match in found.matches})
         scheduled = {match.place for match in found.matches if match.is_scheduled}
