@@ -2,15 +2,16 @@
 
 Ranking costs time for every row that is ranked, so only so many are: those that hold the rarer
 words of the query, and where all its words are common, those lived last. A word counts as common
-that more than 2,000 memories hold, within the span and kind that is asked for.
+that more than 1,000 memories hold, within the span and kind that is asked for.
 
 The SQL here is put together from names only; every value is bound.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from math import log
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, Connection, TextClause, bindparam, text
 from sqlalchemy.types import TypeEngine
@@ -29,12 +30,11 @@ _SCHEDULED = "memories.origin IN ({})".format(", ".join(f"'{o}'" for o in sorted
 class Limits:
     """How many memories are ranked: by rarer words, and where all words are common."""
 
-    rare: int = 2000
+    rare: int = 1000
     common: int = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class Match:
+class Match(NamedTuple):
     """A memory that holds words of a query; a higher `score` is a better match."""
 
     place: int
@@ -288,7 +288,4 @@ def _query(number: int) -> str:
 
 
 def _matches(connection: Connection, sql: str, given: dict[str, Any]) -> list[Match]:
-    return [
-        Match(place=row.place, is_scheduled=bool(row.is_scheduled), score=float(row.score))
-        for row in connection.execute(typed(sql, given), given)
-    ]
+    return [*starmap(Match, connection.execute(typed(sql, given), given))]

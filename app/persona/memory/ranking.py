@@ -24,7 +24,7 @@ def blend(relevance: float, age: timedelta, *, scheduled: bool = False) -> float
 
     Recency halves every thirty days. Relevance of `scheduled` output counts half.
     """
-    recency = exp2(-max(age, timedelta(0)) / HALF_LIFE)
+    recency = exp2(min(-age / HALF_LIFE, 0.0))
     if scheduled:
         relevance *= _SCHEDULED_COUNTS
     return (1 - _RECENCY_COUNTS) * relevance + _RECENCY_COUNTS * recency

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, text
@@ -153,11 +153,11 @@ class Memories:
     def _best(
         self, query: Query, relevance: Mapping[int, float], scheduled: set[int]
     ) -> list[Found]:
-        now = self._clock.now()
+        now = self._clock.now().timestamp()
         scores = {
             place: blend(
                 share,
-                now - datetime.fromtimestamp(second_of(place), UTC),
+                timedelta(seconds=now - second_of(place)),
                 scheduled=query.prefers_life and place in scheduled,
             )
             for place, share in relevance.items()
