@@ -43,6 +43,7 @@ class Settings:
     persona_backend: Backend
     persona_url: str | None
     persona_timeout: timedelta
+    embedding_model: str | None
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -182,6 +183,13 @@ class SettingsSchema(Schema):
         load_default=timedelta(minutes=15),
         metadata={"default": "15m", "help": "longest time of one answer, whatever the task says"},
     )
+    EMBEDDING_MODEL = fields.String(
+        validate=validate.Length(max=200),
+        **_default(
+            "none",
+            "model of PERSONA_URL/embeddings, by which memories are found that mean the same",
+        ),
+    )
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,
         validate=validate.Range(1, 1024),
@@ -275,6 +283,9 @@ def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldErr
     if values["PERSONA_BACKEND"] == "service" and not values["PERSONA_URL"]:
         message = "is needed with PERSONA_BACKEND=service"
         errors.append(FieldError(field="PERSONA_URL", message=message))
+    if values["EMBEDDING_MODEL"] and not values["PERSONA_URL"]:
+        message = "needs PERSONA_URL, the server that has the model"
+        errors.append(FieldError(field="EMBEDDING_MODEL", message=message))
     return errors
 
 
@@ -296,6 +307,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         persona_backend=Backend(values["PERSONA_BACKEND"]),
         persona_url=values["PERSONA_URL"],
         persona_timeout=values["PERSONA_TIMEOUT"],
+        embedding_model=values["EMBEDDING_MODEL"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

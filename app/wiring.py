@@ -19,6 +19,10 @@ from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
+from app.persona.memory.embedding import HttpEmbedder
+from app.persona.memory.meaning import Meaning
+from app.persona.memory.recall import Recall
+from app.persona.memory.store import Memories
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
 from app.runs.engine import Engine
@@ -65,6 +69,9 @@ class Services:
     desk: Desk
     watcher: Watcher
     persona: Persona
+    memories: Memories
+    meaning: Meaning | None
+    recall: Recall
     history: History
     keys: Keys
     engine: Engine
@@ -183,6 +190,8 @@ def build(
     space_file = SpaceFile(settings.persona_space / "tasks")
     desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
     persona = persona or _persona(settings, history, clock)
+    meaning = _meaning(settings, database, clock)
+    memories = Memories(database, clock, ids, meaning)
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     runner = Runner(persona, _Book(registry, desk, clock), clock, longest=settings.persona_timeout)
     processes = Processes(database, clock, ids, this_place())
@@ -235,6 +244,9 @@ def build(
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
         persona=persona,
+        memories=memories,
+        meaning=meaning,
+        recall=Recall(memories),
         history=history,
         keys=keys,
         engine=engine,
@@ -253,6 +265,13 @@ def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
     if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
         return ServicePersona(settings.persona_url, clock)
     return EmbeddedPersona(Space(settings.persona_space), history)
+
+
+def _meaning(settings: Settings, database: Database, clock: Clock) -> Meaning | None:
+    if settings.embedding_model is None or settings.persona_url is None:
+        return None
+    embedder = HttpEmbedder(settings.persona_url, settings.embedding_model)
+    return Meaning(database, embedder, clock)
 
 
 def next_firing(services: Services) -> tuple[str, datetime] | None:

@@ -72,7 +72,8 @@ class Moment(fields.Field[datetime]):
         return moment
 
 
-def _between(least: int, most: int) -> validate.Range:
+def between(least: int, most: int) -> validate.Range:
+    """Return a check that a number lies between two, both included."""
     return validate.Range(least, most, error=f"must be {least} to {most}")
 
 
@@ -81,7 +82,9 @@ def _one_of(choices: type) -> validate.OneOf:
     return validate.OneOf(values, error="must be one of: " + ", ".join(values))
 
 
-def _written_as(form: re.Pattern[str], error: str) -> Callable[[str], None]:
+def written_as(form: re.Pattern[str], error: str) -> Callable[[str], None]:
+    """Return a check that the whole of a text has a form."""
+
     def check(value: str) -> None:
         if form.fullmatch(value) is None:
             raise ValidationError(error)
@@ -146,7 +149,7 @@ class PreviewRequest(Body):
         metadata={"description": "IANA name; the service's default if not given"},
     )
     after = Moment("now if not given", allow_none=True)
-    count = WholeNumber(load_default=5, validate=_between(1, MOST_FIRES))
+    count = WholeNumber(load_default=5, validate=between(1, MOST_FIRES))
 
 
 class RestoreRequest(Body):
@@ -154,7 +157,7 @@ class RestoreRequest(Body):
 
     revision = WholeNumber(
         allow_none=True,
-        validate=_between(1, MOST),
+        validate=between(1, MOST),
         metadata={"description": "the newest that is not in force if not given"},
     )
 
@@ -190,16 +193,16 @@ class RunsQuery(Query):
     """Which runs."""
 
     task_id = fields.String(
-        validate=_written_as(TASK_ID, "is not the id of a task"),
+        validate=written_as(TASK_ID, "is not the id of a task"),
         metadata={"pattern": f"^{TASK_ID.pattern}$"},
     )
     status = fields.String(validate=_one_of(Status))
     origin = fields.String(validate=_one_of(Origin))
     since = Moment("recorded then or later")
     until = Moment("recorded before then")
-    limit = QueryNumber(load_default=50, validate=_between(1, MOST_RUNS))
+    limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
     cursor = fields.String(
-        validate=_written_as(RUN_ID, "is not a next_cursor that this service gave out"),
+        validate=written_as(RUN_ID, "is not a next_cursor that this service gave out"),
         metadata={
             "pattern": f"^{RUN_ID.pattern}$",
             "description": "the `next_cursor` of the page before",
@@ -210,13 +213,13 @@ class RunsQuery(Query):
 class CountQuery(Query):
     """How many fires."""
 
-    count = QueryNumber(load_default=5, validate=_between(1, MOST_FIRES))
+    count = QueryNumber(load_default=5, validate=between(1, MOST_FIRES))
 
 
 class HistoryQuery(Query):
     """How many revisions."""
 
-    limit = QueryNumber(load_default=50, validate=_between(1, MOST_RUNS))
+    limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
 
 
 class WaitQuery(Query):
@@ -244,7 +247,7 @@ class KeyHeader(Query):
 
     key = fields.String(
         data_key="Idempotency-Key",
-        validate=_written_as(_KEY, f"must be 1 to {LONGEST_KEY} printable ASCII characters"),
+        validate=written_as(_KEY, f"must be 1 to {LONGEST_KEY} printable ASCII characters"),
         metadata={
             "pattern": f"^{_KEY.pattern}$",
             "description": "the same request with the same key has its effect once, for 24 h",

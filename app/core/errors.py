@@ -122,6 +122,18 @@ class RunNotFound(PersonaTasksError):
         super().__init__(f"Run not found: {run_id}")
 
 
+class MemoryNotFound(PersonaTasksError):
+    """Memory not found"""
+
+    problem = "memory-not-found"
+    title = "Memory not found"
+    status = 404
+
+    def __init__(self, memory_id: str) -> None:
+        self.memory_id = memory_id
+        super().__init__(f"Memory not found: {memory_id}")
+
+
 class TaskExists(PersonaTasksError):
     """A task of this id exists."""
 

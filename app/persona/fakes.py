@@ -1,8 +1,8 @@
-"""The official stand-ins for a persona and for the records: for tests and rehearsals."""
+"""The official stand-ins for a persona, the records, an embedder: for tests and rehearsals."""
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.core.errors import PersonaError
@@ -61,3 +61,28 @@ class ListedRecords:
     def runs_since(self, since: datetime, limit: int) -> Sequence[PastRun]:
         found = [run for run in self.runs if run.completed_at > since]
         return sorted(found, key=lambda run: run.completed_at, reverse=True)[:limit]
+
+
+class ListedEmbedder:
+    """Turns texts into vectors by the words that are listed, each with what it is about.
+
+    A text with a word about `n` points along the axis `n` of eight, one with none along the last.
+    It remembers the texts, and fails as long as it is told to.
+    """
+
+    def __init__(self, about: Mapping[str, int], model: str = "listed") -> None:
+        self.model = model
+        self.texts: list[str] = []
+        self.failure: PersonaError | None = None
+        self._about = about
+
+    def embed(self, texts: Sequence[str], deadline: Deadline) -> list[Sequence[float]]:
+        deadline.check()
+        if self.failure is not None:
+            raise self.failure
+        self.texts += texts
+        return [self._vector(text.lower()) for text in texts]
+
+    def _vector(self, text: str) -> Sequence[float]:
+        axes = {axis for word, axis in self._about.items() if word in text} or {7}
+        return [float(axis in axes) for axis in range(8)]

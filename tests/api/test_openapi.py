@@ -45,6 +45,8 @@ FITTING = {
     "timezone": ["Europe/Berlin", "UTC", "America/New_York"],
     "missed_window": ["1h", "PT30M"],
     "timeout": ["5m", "1h30m"],
+    "text": ["Ada asked about the tomatoes.", "東京の猫 🌙"],
+    "at": ["2026-11-20T09:00:00Z"],
     "after": ["2026-12-01T09:00:00Z"],
     "since": ["2026-11-01T00:00:00Z"],
     "until": ["2026-11-20T00:00:00+01:00"],
@@ -202,7 +204,7 @@ def test_every_route_of_the_api_is_described(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routes
-    assert len(routes) == 22
+    assert len(routes) == 27
 
 
 @on_sqlite
