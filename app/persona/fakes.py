@@ -19,6 +19,7 @@ class ScriptedPersona:
     """
 
     name = "scripted"
+    has_hands = False
 
     def __init__(self, *script: Line, otherwise: Line = "Done.") -> None:
         self.requests: list[Request] = []

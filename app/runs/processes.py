@@ -131,6 +131,14 @@ class Processes:
             (dead if self._is_dead(row, now) else alive).add(row.id)
         return alive, dead
 
+    def alive_until(self, id_: str | None) -> datetime:
+        """Return the last instant at which a process may have lived: now, unless it is known."""
+        query = select(processes.c.heartbeat_at).where(processes.c.id == id_)
+        with self._database.read() as connection:
+            beat = connection.execute(query).scalar()
+        now = self._clock.now()
+        return min(now, beat + STALE_AFTER) if beat is not None else now
+
     def liveness(self) -> Liveness:
         """Say whether any process ticks."""
         now = self._clock.now()

@@ -258,14 +258,7 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         overlap=Overlap(definition.get("overlap", Overlap.SKIP)),
         timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
         on_interrupt=OnInterrupt(definition.get("on_interrupt", OnInterrupt.RERUN)),
-        expects=tuple(
-            Expected(
-                path=expected["path"],
-                change=Change(expected.get("change", Change.UPDATED)),
-                min_bytes=expected.get("min_bytes", 1),
-            )
-            for expected in definition.get("expects", ())
-        ),
+        expects=expected_of(definition),
         model=definition.get("model"),
         temperature=definition.get("temperature"),
         max_tokens=definition.get("max_tokens"),
@@ -273,6 +266,18 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         max_rounds=definition.get("max_rounds"),
         parameters=definition.get("parameters", {}),
         metadata=definition.get("metadata", {}),
+    )
+
+
+def expected_of(definition: Mapping[str, Any]) -> tuple[Expected, ...]:
+    """Return the files that a checked definition expects to be changed."""
+    return tuple(
+        Expected(
+            path=expected["path"],
+            change=Change(expected.get("change", Change.UPDATED)),
+            min_bytes=expected.get("min_bytes", 1),
+        )
+        for expected in definition.get("expects", ())
     )
 
 
