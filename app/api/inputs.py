@@ -11,9 +11,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from app.api.guards import MOST_BODY
 from app.api.refusals import TooLarge
 from app.core import strict_json
-from app.core.errors import FieldError, InvalidInput, SpaceError
+from app.core.errors import FieldError, InvalidInput
 from app.core.instants import read_instant
-from app.persona.history.files import parts_of
 from app.runs.run import Origin, Status
 from app.schedule.grammar import EARLIEST, LATEST
 from app.tasks.schema import (
@@ -208,19 +207,12 @@ class RunsQuery(Query):
     )
 
 
-def _check_file(path: str) -> None:
-    try:
-        parts_of(path)
-    except SpaceError as error:
-        raise ValidationError(error.detail) from error
-
-
 class FileQuery(Query):
     """Which file, and how many of its changes."""
 
     path = fields.String(
         required=True,
-        validate=[validate.Length(min=1, max=1_000), _check_file],
+        validate=validate.Length(min=1, max=1_000),
         metadata={"description": "below the space", "example": "scratch/daily_reflections.md"},
     )
     limit = QueryNumber(load_default=50, validate=_between(1, MOST_RUNS))

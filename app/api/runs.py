@@ -160,6 +160,7 @@ def revert_run(run_id: str) -> Response:
     "/space/history",
     takes=Takes(query=FileQuery()),
     answers={200: Answer(description="The changes of a file", schema=FileHistoryShown)},
+    problems={404},
 )
 def history_of_file(query: dict[str, Any]) -> Response:
     """Show who changed a file, and who wrote each line"""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.core.errors import SpaceBusy, SpaceError
+from app.core.errors import NoSuchFile, SpaceBusy, SpaceError
 from app.persona.history.files import normal
 from app.persona.history.lines import attributed, hunks, is_text, split, unified
 from app.persona.history.store import NOT_KEPT
@@ -110,11 +110,18 @@ class SpaceHistory:
         return [each for each in found if each is not None]
 
     def of_path(self, path: str, limit: int) -> FileHistory:
-        """Return the newest changes of a file; raise SpaceError for what has no history."""
-        path = normal(path)
-        current, _ = self._space.keep(path)
+        """Return the newest changes of a file; raise NoSuchFile for what has no history."""
+        try:
+            path = normal(path)
+            current, _ = self._space.keep(path)
+        except SpaceBusy:
+            raise
+        except SpaceError as error:
+            raise NoSuchFile(error.detail) from error
         with self._space.database.read() as connection:
             trail = self._space.trail.of_path(connection, path, limit=_MOST_STEPS)
+            if not trail and current is None:
+                raise NoSuchFile(f"there is no file `{path}` in the space, and there was none")
             run_ids = {step.run_id for step in trail}
             query = select(runs.c.id, runs.c.task_id).where(runs.c.id.in_(run_ids))
             task_ids: dict[str, str] = {row.id: row.task_id for row in connection.execute(query)}

@@ -2,7 +2,7 @@
 
 import stat
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Snapshots:
         self._asked = self._served = 0
         self._last = ""
         self._failed: SpaceError | None = None
-        self.left_out: Sequence[str] = ()
+        self.left_out: list[str] = []
 
     def take(self) -> str:
         """Return the id of a commit that holds the space as it is, on the disk on return.

@@ -8,10 +8,11 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pygit2
 from pygit2.enums import Option, SortMode
@@ -167,18 +168,29 @@ class Store:
             # global to libgit2, so it is asked for before anything is written
             pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
             pygit2.option(Option.ENABLE_CACHING, False)
-            if not (self.path / "HEAD").exists():
-                self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-                pygit2.init_repository(str(self.path), bare=True)
+            if not self.path.exists():
+                self._make()
             here.update(pid=os.getpid(), repository=pygit2.Repository(str(self.path)))
         found: pygit2.Repository = here["repository"]
         return found
+
+    def _make(self) -> None:
+        """Make the repository under another name, so that it is whole when it gets its own."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.path.parent, prefix=".history.") as folder:
+            pygit2.init_repository(folder, bare=True)
+            os.sync()
+            with suppress(OSError):
+                # somebody else may have been quicker
+                Path(folder).rename(self.path)
+            Path(folder).mkdir(exist_ok=True)
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
         try:
             yield
         except (pygit2.GitError, OSError, KeyError, ValueError) as error:
+            self._here.__dict__.clear()
             raise SpaceBusy(f"the history of the space cannot be used: {error}") from error
 
 
