@@ -131,13 +131,12 @@ class Processes:
             (dead if self._is_dead(row, now) else alive).add(row.id)
         return alive, dead
 
-    def alive_until(self, id_: str | None) -> datetime:
-        """Return the last instant at which a process may have lived: now, unless it is known."""
+    def alive_until(self, id_: str | None) -> datetime | None:
+        """Return the last instant at which a process may have lived; None where it is unknown."""
         query = select(processes.c.heartbeat_at).where(processes.c.id == id_)
         with self._database.read() as connection:
             beat = connection.execute(query).scalar()
-        now = self._clock.now()
-        return min(now, beat + STALE_AFTER) if beat is not None else now
+        return beat + STALE_AFTER if beat is not None else None
 
     def liveness(self) -> Liveness:
         """Say whether any process ticks."""

@@ -238,8 +238,9 @@ class SpaceHistory:
 
 
 def _is_rolled_back(step: Step, run: Run) -> bool:
-    ended_so = step.attempt < run.attempt or run.status is Status.INTERRUPTED
-    return step.kind is Kind.RUN and step.undone_at is not None and ended_so
+    """Say whether a step was undone because its attempt died; only finished runs are reverted."""
+    is_dead = step.attempt < run.attempt or run.status.is_open or run.status is Status.INTERRUPTED
+    return step.kind is Kind.RUN and step.undone_at is not None and is_dead
 
 
 def _ranges(authors: Sequence[Entry | None]) -> list[Lines]:

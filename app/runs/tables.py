@@ -111,7 +111,7 @@ changed_paths = Table(
     Column("undone_at", Instant, nullable=True),
     Index("ix_changed_paths_run_id", "run_id"),
     Index("ix_changed_paths_at", "at"),
-    comment="the history of each file, step by step; before and after are contents of the store",
+    comment="the history of each file, step by step; before and after name contents",
 )
 
 idempotency_keys = Table(

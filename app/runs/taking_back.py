@@ -134,23 +134,21 @@ class TakingBack:
                 if kind is Kind.ROLLBACK:
                     self._leave(left, trail, before)
                 return False
-            undoing = self._undoing(trail[-1], left[0], kind, before, mode)
+            space.files.clear(path)
+            # a try that was killed wrote this step down already
+            undoing = trail[-1] if _is_undoing(trail[-1], left[0], kind) else None
             if target != space.content(before):
+                undoing = undoing or self._begin(left[0], kind, before, mode)
                 space.files.put_back(path, target, left[0].mode)
-            after = space.keep(path)[0]
-            now = space.clock.now()
+            after, now = space.keep(path)[0], space.clock.now()
             with space.database.write() as connection:
-                space.trail.end(connection, undoing, after, now)
+                if undoing is not None:
+                    space.trail.end(connection, undoing, after, now)
                 space.trail.undone(connection, left, now)
         return True
 
-    def _undoing(
-        self, last: Step, mine: Step, kind: Kind, before: str | None, mode: int | None
-    ) -> Step:
-        """Write down that a file is about to be put back; return that step, or the one of a try
-        that was killed."""
-        if last.kind is kind and last.ended_at is None:
-            return last
+    def _begin(self, mine: Step, kind: Kind, before: str | None, mode: int | None) -> Step:
+        """Write down that a file is about to be put back."""
         step = Step(
             path=mine.path,
             run_id=mine.run_id,
@@ -197,3 +195,7 @@ class TakingBack:
         deadline = Deadline(self._space.clock, _LOCKED_WITHIN, threading.Event())
         with self._space.files.locked(path, deadline):
             yield
+
+
+def _is_undoing(last: Step, mine: Step, kind: Kind) -> bool:
+    return (last.kind, last.run_id, last.ended_at) == (kind, mine.run_id, None)

@@ -27,7 +27,7 @@ def upgrade() -> None:
         sa.Column("ended_at", instant, nullable=True),
         sa.Column("undone_at", instant, nullable=True),
         sa.PrimaryKeyConstraint("path", "number", name=op.f("pk_changed_paths")),
-        comment="the history of each file, step by step; before and after are contents of the store",
+        comment="the history of each file, step by step; before and after name contents",
     )
     op.create_index("ix_changed_paths_at", "changed_paths", ["at"], unique=False)
     op.create_index("ix_changed_paths_run_id", "changed_paths", ["run_id"], unique=False)

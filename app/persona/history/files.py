@@ -75,6 +75,12 @@ class SpaceFiles:
                 raise SpaceError(f"`{path}` cannot be used: {error.strerror or error}") from error
             yield
 
+    def clear(self, path: str) -> None:
+        """Remove what a kill left of a write to the file. Call it within `locked`."""
+        parts = parts_of(path)
+        with suppress(OSError), self._opened(parts[:-1], FOLDER) as folder:
+            os.unlink(f".{parts[-1]}.tmp", dir_fd=folder)
+
     def put_back(self, path: str, data: bytes | None, mode: int | None) -> None:
         """Let the file hold that, or be gone for None; synced. Call it within `locked`.
 
@@ -147,9 +153,6 @@ def _has_history(name: str, *, top: bool) -> bool:
 
 
 def _put_back(folder: int, name: str, data: bytes | None, mode: int | None) -> None:
-    # what a kill left of a write that did not come to its end
-    with suppress(FileNotFoundError):
-        os.unlink(f".{name}.tmp", dir_fd=folder)
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:

@@ -70,7 +70,8 @@ def test_a_difference_is_shown_in_unified_form() -> None:
     numbers = b"".join(b"%d\n" % n for n in range(1, 31))
     changed = numbers.replace(b"3\n", b"three\n", 1).replace(b"29\n", b"")
     assert unified(numbers, changed) == (
-        "@@ -1,6 +1,6 @@\n 1\n 2\n-3\n+three\n 4\n 5\n 6\n@@ -26,5 +26,4 @@\n 26\n 27\n 28\n-29\n 30\n"
+        "@@ -1,6 +1,6 @@\n 1\n 2\n-3\n+three\n 4\n 5\n 6\n"
+        "@@ -26,5 +26,4 @@\n 26\n 27\n 28\n-29\n 30\n"
     )
     assert unified(None, b"a") == "@@ -0,0 +1,1 @@\n+a\n\\ No newline at end\n"
     assert unified(b"a\n", None) == "@@ -1,1 +0,0 @@\n-a\n"
