@@ -254,7 +254,7 @@ def changes_of(made: Sequence[Step], space: Space, compared: Collection[str] = (
                 for step in (found if path in compared else ())
             ],
         )
-        for path, found in files.items()
+        for path, found in sorted(files.items())
         if (change := change_between(found[0].before, found[-1].after)) is not None
     ]
 

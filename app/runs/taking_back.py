@@ -100,7 +100,7 @@ class TakingBack:
     ) -> TakenBack:
         reverted: list[str] = []
         conflicts: list[str] = []
-        for path in dict.fromkeys(step.path for step in made if step.path != EVERYTHING):
+        for path in sorted({step.path for step in made} - {EVERYTHING}):
             mine = [step for step in made if step.path == path]
             if not any(step.is_change for step in mine):
                 continue
@@ -128,13 +128,13 @@ class TakingBack:
             if not left:
                 # somebody else has just done it
                 return True
+            space.files.clear(path)
             before, mode = space.keep(path)
             possible, target = self._target(left, trail, before, alive_until)
             if not possible:
                 if kind is Kind.ROLLBACK:
                     self._leave(left, trail, before)
                 return False
-            space.files.clear(path)
             # a try that was killed wrote this step down already
             undoing = trail[-1] if _is_undoing(trail[-1], left[0], kind) else None
             if target != space.content(before):

@@ -174,7 +174,11 @@ def _make(folder: int, name: str, data: bytes, mode: int | None) -> None:
     create(folder, temporary, data)
     if mode is not None:
         os.chmod(temporary, stat.S_IMODE(mode) & 0o777, dir_fd=folder)
-    # a link, unlike a rename, does not take the place of what came to stand there meanwhile
-    os.link(temporary, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
+        return
     os.unlink(temporary, dir_fd=folder)
-    os.fsync(folder)
+    raise SpaceError(f"something came to stand at `{name}`")
