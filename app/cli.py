@@ -222,6 +222,34 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
         )
 
 
+@persona.command("diff")
+@click.argument("run_id")
+@told
+def diff(run_id: str) -> None:
+    """Show what a run changed in the space."""
+    with opened() as services:
+        for file in services.space_history.diff(run_id):
+            notes = [file.change, *(["shared"] if file.shared else [])]
+            notes += ["reverted"] if file.reverted else []
+            click.echo(f"{file.path} ({', '.join(notes)})")
+            click.echo(file.diff)
+
+
+@persona.command("revert")
+@click.argument("run_id")
+@told
+def revert(run_id: str) -> None:
+    """Take back what a run changed; what others changed since stays."""
+    with opened() as services:
+        taken = services.taking_back.revert(run_id)
+        for path in taken.reverted:
+            click.echo(f"reverted {path}")
+        for path in taken.conflicts:
+            click.echo(f"left {path}: somebody changed the same lines since", err=True)
+    if taken.conflicts:
+        sys.exit(1)
+
+
 @persona.command("audit")
 @click.option("--since", type=InstantParameter(), help="by default one day before --until")
 @click.option("--until", type=InstantParameter(), help="by default now")

@@ -52,6 +52,7 @@ class Settings:
     results_max_age: timedelta
     results_max_count: int
     results_max_bytes: int
+    history_max_age: timedelta
     log_format: str
 
     @property
@@ -226,6 +227,10 @@ class SettingsSchema(Schema):
         validate=validate.Range(min=1),
         metadata={"help": "most bytes of answers kept"},
     )
+    HISTORY_MAX_AGE = Span(
+        load_default=timedelta(days=365),
+        metadata={"default": "365d", "help": "what files held longer ago than this is forgotten"},
+    )
     LOG_FORMAT = fields.String(
         load_default="text",
         validate=validate.OneOf(["text", "json"], error="must be one of: text, json"),
@@ -316,5 +321,6 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         results_max_age=values["RESULTS_MAX_AGE"],
         results_max_count=values["RESULTS_MAX_COUNT"],
         results_max_bytes=values["RESULTS_MAX_BYTES"],
+        history_max_age=values["HISTORY_MAX_AGE"],
         log_format=values["LOG_FORMAT"],
     )

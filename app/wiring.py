@@ -19,6 +19,9 @@ from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
+from app.persona.history.files import SpaceFiles
+from app.persona.history.snapshots import Snapshots
+from app.persona.history.store import Store
 from app.persona.memory.embedding import HttpEmbedder
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.recall import Recall
@@ -27,14 +30,20 @@ from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
 from app.runs.engine import Engine
 from app.runs.executions import Executions
+from app.runs.forgetting import Forgetting
 from app.runs.history import History
 from app.runs.keys import Keys
 from app.runs.ledger import Ledger
 from app.runs.processes import Processes, this_place
+from app.runs.recording import Space as RecordedSpace
+from app.runs.recording import SpaceRecorder
 from app.runs.recovery import Recovery
 from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
 from app.runs.runner import Runner
+from app.runs.space_history import SpaceHistory
+from app.runs.taking_back import TakingBack
+from app.runs.trail import Trail
 from app.schedule.audit import Auditor
 from app.schedule.book import ScheduleBook
 from app.schedule.clockwork import Clockwork
@@ -45,8 +54,9 @@ from app.schedule.timetable import TaskTimetable
 from app.tasks.changes import Put
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
+from app.tasks.schema import expected_of
 from app.tasks.space_file import SpaceFile
-from app.tasks.task import Author, Task
+from app.tasks.task import Author, Expected, Task
 from app.tasks.watcher import Watcher
 
 log = structlog.get_logger(__name__)
@@ -81,6 +91,8 @@ class Services:
     auditor: Auditor
     recovery: Recovery
     retention: Retention
+    space_history: SpaceHistory
+    taking_back: TakingBack
     health: HealthCheck
     results: ResultFolder
 
@@ -160,16 +172,22 @@ class _Book:
         return self._refused
 
 
-class _Upkeep:
-    """Retention, now and then."""
+def _defaults() -> dict[str, Sequence[Expected]]:
+    """Return which files the default tasks promise to change."""
+    tasks = {put.task_id: put.definition or {} for put in default_tasks()}
+    return {task_id: expected_of(definition) for task_id, definition in tasks.items()}
 
-    def __init__(self, retention: Retention, clock: Clock) -> None:
-        self._retention = retention
+
+class _Upkeep:
+    """Removes what is too old, now and then."""
+
+    def __init__(self, parts: Sequence[Callable[[], bool]], clock: Clock) -> None:
+        self._parts = parts
         self._clock = clock
         self._next = clock.monotonic() + _UPKEEP_EVERY.total_seconds() / 10
 
     def __call__(self) -> None:
-        if self._clock.monotonic() >= self._next and not self._retention.step():
+        if self._clock.monotonic() >= self._next and not any(part() for part in self._parts):
             self._next = self._clock.monotonic() + _UPKEEP_EVERY.total_seconds()
 
 
@@ -193,7 +211,16 @@ def build(
     meaning = _meaning(settings, database, clock)
     memories = Memories(database, clock, ids, meaning)
     results = ResultFolder(settings.persona_space / "tasks" / "results")
-    runner = Runner(persona, _Book(registry, desk, clock), clock, longest=settings.persona_timeout)
+    space = _recorded(settings, database, clock)
+    taking_back = TakingBack(space, history)
+    runner = Runner(
+        persona,
+        _Book(registry, desk, clock),
+        clock,
+        longest=settings.persona_timeout,
+        recorder=SpaceRecorder(space),
+        defaults=_defaults(),
+    )
     processes = Processes(database, clock, ids, this_place())
     engine = Engine(
         database,
@@ -218,6 +245,7 @@ def build(
         results,
         clock,
         held_here=engine.held_here,
+        taking_back=taking_back,
     )
     limits = Limits(
         max_age=settings.results_max_age,
@@ -225,6 +253,7 @@ def build(
         max_bytes=settings.results_max_bytes,
     )
     retention = Retention(database, results, keys, clock, limits)
+    forgetting = Forgetting(space, clock, settings.history_max_age)
     clockwork = Clockwork(
         RegistryJobStore(registry, clock),
         planner,
@@ -232,7 +261,7 @@ def build(
         processes,
         recovery,
         clock,
-        upkeep=_Upkeep(retention, clock),
+        upkeep=_Upkeep([retention.step, forgetting.step], clock),
     )
     return Services(
         settings=settings,
@@ -256,8 +285,23 @@ def build(
         auditor=Auditor(registry, history, book, clock),
         recovery=recovery,
         retention=retention,
+        space_history=SpaceHistory(space, history),
+        taking_back=taking_back,
         health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
         results=results,
+    )
+
+
+def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedSpace:
+    files = SpaceFiles(settings.persona_space)
+    store = Store(settings.state_dir / "history.git")
+    return RecordedSpace(
+        database=database,
+        trail=Trail(database),
+        files=files,
+        store=store,
+        snapshots=Snapshots(files, store, settings.state_dir / "history.cache", clock),
+        clock=clock,
     )
 
 

@@ -3,6 +3,7 @@
 Time stands still until a test moves it. `step` does what the threads of a service would do.
 """
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,24 +15,31 @@ from app.core.clock import FakeClock
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.fakes import ScriptedPersona
+from app.persona.history.files import SpaceFiles
+from app.persona.history.snapshots import Snapshots
+from app.persona.history.store import Store
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History, RunFilter
 from app.runs.keys import Keys
 from app.runs.ledger import Ledger
 from app.runs.processes import Place, Processes
+from app.runs.recording import Space, SpaceRecorder
 from app.runs.recovery import Recovery
 from app.runs.results import ResultFolder
 from app.runs.run import Run, Status
 from app.runs.runner import Runner
+from app.runs.space_history import SpaceHistory
 from app.runs.tables import runs
+from app.runs.taking_back import TakingBack
+from app.runs.trail import Trail
 from app.schedule.audit import Auditor
 from app.schedule.book import ScheduleBook
 from app.schedule.planner import Planner
 from app.schedule.settling import Settling
 from app.schedule.timetable import TaskTimetable
 from app.tasks.registry import Registry
-from app.tasks.task import Author, Task
+from app.tasks.task import Author, Expected, Task
 
 OWNER = Author(kind="owner")
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -74,6 +82,7 @@ class House:
         pace: timedelta = timedelta(seconds=1),
         min_interval: timedelta = timedelta(seconds=1),
         default_timezone: str = "UTC",
+        defaults: Mapping[str, Sequence[Expected]] | None = None,
     ) -> None:
         self.held: set[str] = set()
         self.clock = clock or FakeClock(MIDNIGHT - timedelta(hours=1))
@@ -88,7 +97,26 @@ class House:
         self.processes = Processes(
             database, self.clock, ids, Place(host="here", pid=pid, pid_started="")
         )
-        self.runner = Runner(self.persona, self, self.clock, longest=timedelta(minutes=15))
+        files, store = SpaceFiles(folder / "space"), Store(folder / "state" / "history.git")
+        files.root.mkdir(exist_ok=True)
+        self.space = Space(
+            database=database,
+            trail=Trail(database),
+            files=files,
+            store=store,
+            snapshots=Snapshots(files, store, folder / "state" / "cache", self.clock),
+            clock=self.clock,
+        )
+        self.taking_back = TakingBack(self.space, self.history)
+        self.space_history = SpaceHistory(self.space, self.history)
+        self.runner = Runner(
+            self.persona,
+            self,
+            self.clock,
+            longest=timedelta(minutes=15),
+            recorder=SpaceRecorder(self.space),
+            defaults=defaults,
+        )
         self.engine = Engine(
             database,
             self.ledger,
@@ -111,6 +139,7 @@ class House:
             self.results,
             self.clock,
             held_here=lambda: self.held,
+            taking_back=self.taking_back,
         )
         self.executions = Executions(
             database, self.ledger, self.history, self.engine, keys, self.clock, ids

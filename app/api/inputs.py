@@ -210,6 +210,17 @@ class RunsQuery(Query):
     )
 
 
+class FileQuery(Query):
+    """Which file, and how many of its changes."""
+
+    path = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1_000),
+        metadata={"description": "below the space", "example": "scratch/daily_reflections.md"},
+    )
+    limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
+
+
 class CountQuery(Query):
     """How many fires."""
 

@@ -1,8 +1,9 @@
 """What the API answers, described; answers are encoded directly, see shapes."""
 
-from marshmallow import fields, validate
+from marshmallow import RAISE, fields, validate
 
 from app.api.schema_fields import Shown, choice, many, moment, number, text
+from app.tasks.schema import ExpectedSchema
 from app.tasks.task import TaskType
 
 
@@ -70,6 +71,13 @@ class TaskShown(Shown):
     overlap = fields.String()
     timeout = fields.String()
     on_interrupt = fields.String()
+    expects = fields.List(fields.Nested(lambda: ExpectedSchema(unknown=RAISE)))
+    model = fields.String()
+    temperature = fields.Float()
+    max_tokens = fields.Integer()
+    tools = fields.List(fields.String())
+    max_rounds = fields.Integer()
+    parameters = fields.Dict()
 
 
 class TaskInFull(TaskShown):

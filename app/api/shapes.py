@@ -9,6 +9,7 @@ from typing import Any
 
 from app.core.instants import write_instant
 from app.runs.run import Run
+from app.runs.space_history import Entry, Lines
 from app.tasks.schema import PolicySchema
 from app.tasks.task import Revision, TaskRecord
 
@@ -155,6 +156,34 @@ def attempt(row: Mapping[str, Any]) -> dict[str, Any]:
         "ended_at": instant(row["ended_at"]),
         "status": row["status"],
         "reason": row["reason"],
+    }
+
+
+def file_entry(entry: Entry) -> dict[str, Any]:
+    """Return one change of a file."""
+    return {
+        "author": entry.author,
+        "run_id": entry.run_id,
+        "task_id": entry.task_id,
+        "at": instant(entry.at),
+        "change": entry.change,
+        "lines_added": entry.added,
+        "lines_removed": entry.removed,
+        "shared": entry.shared,
+        "undone": entry.undone,
+    }
+
+
+def file_lines(lines: Lines) -> dict[str, Any]:
+    """Return who wrote some lines of a file."""
+    entry = lines.entry
+    return {
+        "first": lines.first,
+        "last": lines.last,
+        "author": entry.author if entry is not None else None,
+        "run_id": entry.run_id if entry is not None else None,
+        "task_id": entry.task_id if entry is not None else None,
+        "at": instant(entry.at) if entry is not None else None,
     }
 
 

@@ -134,6 +134,37 @@ class MemoryNotFound(PersonaTasksError):
         super().__init__(f"Memory not found: {memory_id}")
 
 
+class RunNotFinished(PersonaTasksError):
+    """The run is not finished."""
+
+    problem = "run-not-finished"
+    title = "Not finished"
+    status = 409
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"Run {run_id} is not finished; take it back when it is")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"run_id": self.run_id}
+
+
+class NothingToRevert(PersonaTasksError):
+    """The run changed nothing that could be taken back."""
+
+    problem = "nothing-to-revert"
+    title = "Nothing to revert"
+    status = 409
+
+    def __init__(self, run_id: str, conflicts: Sequence[str]) -> None:
+        self.run_id, self.conflicts = run_id, tuple(conflicts)
+        why = f"changed by others since: {', '.join(conflicts)}" if conflicts else "nothing to do"
+        super().__init__(f"Run {run_id} has nothing to revert ({why})")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"run_id": self.run_id, "reverted": [], "conflicts": list(self.conflicts)}
+
+
 class TaskExists(PersonaTasksError):
     """A task of this id exists."""
 
@@ -227,6 +258,17 @@ class SpaceError(PersonaTasksError):
     problem = "space"
     title = "Space unusable"
     status = 503
+
+
+class SpaceBusy(SpaceError):
+    """The persona's space or its history cannot be used at the moment."""
+
+    problem = "space-busy"
+    title = "Space busy"
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "2"}
 
 
 class PersonaError(PersonaTasksError):

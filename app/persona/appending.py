@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -33,9 +34,12 @@ def lock(folder: int, deadline: Deadline) -> None:
             return
 
 
-def append(folder: int, name: str, data: bytes, unless: str | None) -> bool:
+def append(
+    folder: int, name: str, data: bytes, unless: str | None, announce: Callable[[], None]
+) -> bool:
     """Put the data after what the file holds, and sync; False where it holds `unless` already.
 
+    `announce` is called before anything is changed, and may raise to prevent it.
     The old content is copied, and copied again if somebody writes meanwhile. Raises OSError, and
     SpaceError for what is no plain file, would grow beyond 8 MiB, or never stands still.
     """
@@ -46,6 +50,7 @@ def append(folder: int, name: str, data: bytes, unless: str | None) -> bool:
         content = old + _gap(old) + data
         if len(content) > LARGEST_FILE:
             raise SpaceError(f"`{name}` would grow beyond {LARGEST_FILE} bytes; move it away")
+        announce()
         if replace(folder, name, content, status):
             return True
     raise SpaceError(f"`{name}` is being changed by somebody else all the time")

@@ -110,6 +110,8 @@ class Persona(Protocol):
     """Answers prompts."""
 
     name: str
+    has_hands: bool
+    """Whether it changes the space only with tools of this service, which announce every change."""
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the answer before the deadline; raise PersonaError, or SpaceError."""

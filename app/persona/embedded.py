@@ -18,6 +18,7 @@ class EmbeddedPersona:
     """
 
     name = "embedded"
+    has_hands = True
 
     def __init__(self, space: Space, records: Records) -> None:
         self._space = space
@@ -28,13 +29,12 @@ class EmbeddedPersona:
         deadline.check()
         target = target_of(request.task.prompt)
         entry = self._compose(request, deadline)
-        if target and not self._append(target, entry, deadline):
+        if target and not self._append(target, entry, request, deadline):
             entry = self._written(target, entry.run_id) or entry
         return Reply(
             text=entry.text,
             metadata={
                 "task_type": str(request.task.type),
-                "files": [target] if target else [],
                 "language_model": False,
             },
         )
@@ -56,9 +56,11 @@ class EmbeddedPersona:
             body=[_preface(findings), *blocks, *since_the_entry_before(findings, blocks)],
         )
 
-    def _append(self, target: str, entry: Entry, deadline: Deadline) -> bool:
+    def _append(self, target: str, entry: Entry, request: Request, deadline: Deadline) -> bool:
         mark = start_mark(entry.run_id)
-        return self._space.append_text(target, entry.text, deadline, unless=mark)
+        return self._space.append_text(
+            target, entry.text, deadline, unless=mark, changes=request.changes
+        )
 
     def _written(self, target: str, run_id: str) -> Entry | None:
         entries = read_journal(self._space.read_text(target, LARGEST_FILE)).entries

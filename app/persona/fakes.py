@@ -14,13 +14,16 @@ Line = str | Reply | PersonaError | Callable[[Request, Deadline], Reply]
 class ScriptedPersona:
     """Answers from a script, line by line, and remembers what it was asked.
 
+    With `has_hands` its functions announce what they change in the space.
+
     A line is a text, a Reply, a PersonaError to raise, or a function of request and deadline. After
     the last line it answers `otherwise`. Safe to use from several threads.
     """
 
     name = "scripted"
 
-    def __init__(self, *script: Line, otherwise: Line = "Done.") -> None:
+    def __init__(self, *script: Line, otherwise: Line = "Done.", has_hands: bool = False) -> None:
+        self.has_hands = has_hands
         self.requests: list[Request] = []
         self._script = deque(script)
         self._otherwise = otherwise

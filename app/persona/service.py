@@ -54,6 +54,7 @@ class ServicePersona:
     no redirect, proxy, cookie or .netrc is followed, used or kept.
     """
 
+    has_hands = False
     name = "service"
 
     def __init__(self, url: str, clock: Clock, *, verify: bool | str = True) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from app.core.errors import NoSuchFile, SpaceError
 from app.persona.appending import append, create, lock
-from app.persona.client import Deadline
+from app.persona.client import Changes, Deadline, Unrecorded
 from app.persona.openat import (
     FILE,
     FOLDER,
@@ -35,6 +35,7 @@ DEEPEST = 8
 _LONGEST_PATH = 1_000
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SKELETON = Path(__file__).parent / "skeleton"
+_UNRECORDED = Unrecorded()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -101,20 +102,33 @@ class Space:
             return read_bytes(descriptor, most_bytes).decode("utf-8", "replace")
 
     def append_text(
-        self, path: str, text: str, deadline: Deadline, *, unless: str | None = None
+        self,
+        path: str,
+        text: str,
+        deadline: Deadline,
+        *,
+        unless: str | None = None,
+        changes: Changes = _UNRECORDED,
     ) -> bool:
         """Append to a file after an empty line, and make it if need be; on return it is on disk.
 
         Nothing is written, and False returned, where the file already holds the text `unless`. The
         file is replaced as a whole under a lock of its folder: a kill leaves the old one or the
-        new one, and of two appends both stay. Raises SpaceError, and what the deadline raises.
+        new one, and of two appends both stay. The change is announced before. Raises SpaceError,
+        and what the deadline and the announcement raise.
         """
         parts = _parts(path)
         if parts[0].casefold() == SERVICE_FOLDER:
             raise SpaceError(f"`{SERVICE_FOLDER}/` belongs to the service; write elsewhere")
         with _as_space_error(path), self._made_folder(parts[:-1]) as folder:
             lock(folder, deadline)
-            return append(folder, parts[-1], text.encode("utf-8", "replace"), unless)
+            return append(
+                folder,
+                parts[-1],
+                text.encode("utf-8", "replace"),
+                unless,
+                announce=lambda: changes.announce(["/".join(parts)]),
+            )
 
     def survey(self) -> Survey:
         """Look at the files of the space: at most 5,000 entries, eight folders deep."""

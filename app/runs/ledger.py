@@ -193,7 +193,10 @@ class Ledger:
     def release(
         self, connection: Connection, held: Row[Any], *, reason: str, rerun: bool, now: datetime
     ) -> Status:
-        """End an attempt whose process is gone; the run is queued again or ends `interrupted`."""
+        """End an attempt whose process is gone; the run is queued again or ends `interrupted`.
+
+        What the attempt changed in the space is taken back already.
+        """
         attempt = {
             "run_id": held.id,
             "attempt": held.attempt,
@@ -222,6 +225,10 @@ class Ledger:
             task_rows.note_runs(connection, [_last_run(held.task_id, held.started_at, outcome)])
         connection.execute(update(runs).where(runs.c.id == held.id).values(values))
         return Status(values["status"])
+
+    def let_go(self, connection: Connection, held: Row[Any]) -> None:
+        """Let nobody hold a running run, so that its dead attempt changes nothing any more."""
+        connection.execute(update(runs).where(runs.c.id == held.id).values(owner=None))
 
     def withdraw(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
         """Cancel what is queued, but not begun, of tasks that are being deleted."""

@@ -139,6 +139,13 @@ class Processes:
         self.sharing = len(ticking)
         return alive, dead
 
+    def alive_until(self, id_: str | None) -> datetime | None:
+        """Return the last instant at which a process may have lived; None where it is unknown."""
+        query = select(processes.c.heartbeat_at).where(processes.c.id == id_)
+        with self._database.read() as connection:
+            beat = connection.execute(query).scalar()
+        return beat + STALE_AFTER if beat is not None else None
+
     def liveness(self) -> Liveness:
         """Say whether any process ticks."""
         now = self._clock.now()

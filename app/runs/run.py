@@ -62,6 +62,7 @@ REASONS: Mapping[str, str] = {
     "persona_too_long": "the answer was longer than what is read",
     "persona_protocol": "the answer was not in the agreed format",
     "empty_answer": "the persona answered nothing",
+    "no_effect": "the persona answered, but did not change the files that the task expects",
     "space_error": "a file of the persona's space could not be used",
     "internal": "an error in this service; its log has the details",
 }

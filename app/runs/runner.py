@@ -1,7 +1,8 @@
 """One run from claim to outcome: the prompt made, the persona asked, the answer judged."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -19,14 +20,17 @@ from app.core.errors import (
 )
 from app.persona.client import Deadline, Occasion, Persona, Reply, Request
 from app.persona.prompt import render_prompt
+from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
+from app.runs.recording import NoRecorder, Recorder, Recording
 from app.runs.run import Outcome, Status
-from app.tasks.task import Task
+from app.tasks.task import Expected, Task
 
 log = structlog.get_logger(__name__)
 
 MOST_RESPONSE = 1024 * 1024
 MOST_ERROR = 4000
+_MOST_FILES = 1000
 _ASK_AGAIN_AFTER = timedelta(milliseconds=500)
 
 
@@ -43,16 +47,36 @@ class Book(Protocol):
 class Runner:
     """Runs claims; never raises, whatever the persona does."""
 
-    def __init__(self, persona: Persona, book: Book, clock: Clock, *, longest: timedelta) -> None:
+    def __init__(
+        self,
+        persona: Persona,
+        book: Book,
+        clock: Clock,
+        *,
+        longest: timedelta,
+        recorder: Recorder | None = None,
+        defaults: Mapping[str, Sequence[Expected]] | None = None,
+    ) -> None:
+        """`defaults` are the files that the default tasks promise to change, by task id."""
         self._persona = persona
         self._book = book
         self._clock = clock
         self._longest = longest
+        self._recorder = recorder or NoRecorder()
+        self._defaults = defaults or {}
 
     def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
         """Ask the persona and return how it ended; at most the task's timeout long."""
+        recording = self._recorder.begin(claim)
+        outcome = self._outcome(claim, cancelled, recording)
+        if outcome.status is Status.SUCCEEDED:
+            return outcome
+        changes = self._changes(recording, (), cancelled)
+        return replace(outcome, metadata={"files": self._files(changes)}) if changes else outcome
+
+    def _outcome(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
         try:
-            return self._ask(claim, cancelled)
+            return self._ask(claim, cancelled, recording)
         except PersonaTimeout as error:
             return self._ended(Status.TIMED_OUT, error.reason, error)
         except PersonaCancelled as error:
@@ -67,14 +91,64 @@ class Runner:
             name = type(error).__name__
             return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
-    def _ask(self, claim: Claim, cancelled: threading.Event) -> Outcome:
+    def _ask(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
         task = self._task(claim, cancelled)
         occasion = self._occasion(claim)
         prompt = render_prompt(task, occasion, self._refused())
-        request = Request(task=task, occasion=occasion, prompt=prompt)
+        if not self._persona.has_hands:
+            self._look_first(recording)
+        request = Request(task=task, occasion=occasion, prompt=prompt, changes=recording)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
-        return self._judge(task, reply)
+        outcome = self._judge(task, reply)
+        promises = promised(task, self._defaults, has_hands=self._persona.has_hands)
+        changes = self._changes(recording, [tidy(each.path) for each in promises], cancelled)
+        return self._compare(outcome, promises, changes)
+
+    def _look_first(self, recording: Recording) -> None:
+        try:
+            recording.look_first()
+        except SpaceError as error:
+            # a persona that never touches the space can do without it
+            log.warning("space.not_looked_at", error=error.detail)
+
+    def _changes(
+        self, recording: Recording, compared: Collection[str], cancelled: threading.Event
+    ) -> Sequence[Changed]:
+        """Return what the run changed; while the ledger does not answer, ask it again."""
+        while True:
+            try:
+                return recording.finish(compared)
+            except LedgerUnavailable:
+                if self._clock.wait(cancelled, _ASK_AGAIN_AFTER):
+                    return ()
+            except SpaceError as error:
+                log.error("space.changes_unknown", error=error.detail)
+                return ()
+
+    def _compare(
+        self, outcome: Outcome, promises: Sequence[Expected], changes: Sequence[Changed]
+    ) -> Outcome:
+        """Let the outcome say what was changed, and fail where less was than was promised."""
+        outcome = replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
+        missing = unmet(promises, changes)
+        if not missing:
+            return outcome
+        found = ", ".join(f"{each.change} `{each.path}`" for each in changes) or "nothing"
+        error = f"{'; '.join(missing)}. Changed was: {found}"
+        return replace(
+            outcome, status=Status.FAILED, reason="no_effect", error=_storable(error[:MOST_ERROR])
+        )
+
+    def _files(self, changes: Sequence[Changed]) -> list[dict[str, object]]:
+        return [
+            {
+                "path": change.path,
+                "change": change.change,
+                **({"shared": True} if change.shared else {}),
+            }
+            for change in changes[:_MOST_FILES]
+        ]
 
     def _task(self, claim: Claim, cancelled: threading.Event) -> Task:
         """Return the task of the claim; while the ledger does not answer, ask it again."""

@@ -260,14 +260,7 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         overlap=Overlap(overlap) if overlap is not None else Overlap.SKIP,
         timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
         on_interrupt=OnInterrupt(interrupt) if interrupt is not None else OnInterrupt.RERUN,
-        expects=tuple(
-            Expected(
-                path=expected["path"],
-                change=Change(expected.get("change", Change.UPDATED)),
-                min_bytes=expected.get("min_bytes", 1),
-            )
-            for expected in definition.get("expects", ())
-        ),
+        expects=expected_of(definition),
         model=given("model"),
         temperature=given("temperature"),
         max_tokens=given("max_tokens"),
@@ -275,6 +268,18 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         max_rounds=given("max_rounds"),
         parameters=definition.get("parameters", {}),
         metadata=definition.get("metadata", {}),
+    )
+
+
+def expected_of(definition: Mapping[str, Any]) -> tuple[Expected, ...]:
+    """Return the files that a checked definition expects to be changed."""
+    return tuple(
+        Expected(
+            path=expected["path"],
+            change=Change(expected.get("change", Change.UPDATED)),
+            min_bytes=expected.get("min_bytes", 1),
+        )
+        for expected in definition.get("expects", ())
     )
 
 

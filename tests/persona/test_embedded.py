@@ -77,7 +77,7 @@ def test_every_entry_is_dated_marked_and_says_that_no_model_was_used(
     assert reply.text.startswith("## Monday, 27 October 2025, 00:00 UTC: Planning (scheduled) <!--")
     assert "without a language model" in reply.text
     assert (root / JOURNAL).read_text() == reply.text
-    assert reply.metadata == {"task_type": kind, "files": [JOURNAL], "language_model": False}
+    assert reply.metadata == {"task_type": kind, "language_model": False}
     assert reply.reconciliation is None
 
 
@@ -108,7 +108,6 @@ def test_a_prompt_that_names_no_file_is_only_answered(root: Path) -> None:
     before = sorted(root.rglob("*"))
     reply = ask(root, TaskType.CUSTOM, prompt="Think about frost")
     assert "“Think about frost”" in reply.text
-    assert reply.metadata["files"] == []
     assert sorted(root.rglob("*")) == before
 
 

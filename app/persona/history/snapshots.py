@@ -1,0 +1,245 @@
+"""The whole space at one moment, as a commit; only what changed since the last look is read."""
+
+import stat
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from app.core.clock import Clock
+from app.core.errors import SpaceError
+from app.persona.history.files import LARGEST_KEPT, SpaceFiles
+from app.persona.history.store import Kept, Store
+from app.persona.openat import is_plain_file
+
+log = structlog.get_logger(__name__)
+
+MOST_FILES = 200_000
+DEEPEST = 32
+_RACY_NS = 100_000_000
+"""Times of files are coarse: one that was changed so shortly before it was read is read again."""
+
+Stamp = tuple[int, int, int, int, int]
+"""Size, time of change, time of change of its status, inode, mode."""
+
+_Folders = dict[tuple[str, ...], tuple[dict[str, Stamp], list[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChange:
+    """A file that differs between two commits; None is no file."""
+
+    path: str
+    before: Kept | None
+    after: Kept | None
+
+
+class _Known:
+    """What was seen of one folder: its files with their stamps and contents, and its tree."""
+
+    __slots__ = ("files", "folders", "kept", "racy", "tree")
+
+    def __init__(self) -> None:
+        self.files: dict[str, Stamp] = {}
+        self.folders: dict[str, str] = {}
+        self.kept: dict[str, Kept] = {}
+        self.racy: set[str] = set()
+        self.tree = ""
+
+
+class Snapshots:
+    """Takes snapshots of a space; one walk serves everybody who asked before it began."""
+
+    def __init__(self, files: SpaceFiles, store: Store, cache: Path, clock: Clock) -> None:
+        self._files = files
+        self._store = store
+        self._cache = cache
+        self._clock = clock
+        self._known: dict[tuple[str, ...], _Known] = {}
+        self._loaded = False
+        self._turn = threading.Condition()
+        self._walking = False
+        self._asked = self._served = 0
+        self._last = ""
+        self._failed: SpaceError | None = None
+        self.left_out: list[str] = []
+
+    def take(self) -> str:
+        """Return the id of a commit that holds the space as it is, on the disk on return.
+
+        Where nothing changed since the newest commit it is that one. Files over 16 MiB, links,
+        hidden files and the service's own folder are left out. Raises SpaceError.
+        """
+        with self._turn:
+            self._asked += 1
+            mine = self._asked
+            while self._walking and self._served < mine:
+                self._turn.wait()
+            if self._served >= mine:
+                return self._answer()
+            self._walking, serves = True, self._asked
+        try:
+            self._last, self._failed = self._walk(), None
+        except SpaceError as error:
+            # what is known may be of a store that is gone: look at everything the next time
+            self._failed, self._known = error, {}
+            raise
+        finally:
+            with self._turn:
+                self._walking, self._served = False, serves
+                self._turn.notify_all()
+        return self._last
+
+    def difference(self, before: str, after: str) -> list[FileChange]:
+        """Return what differs between two commits, by path."""
+        if before == after:
+            return []
+        old, new = self._store.files(before), self._store.files(after)
+        return [
+            FileChange(path=path, before=old.get(path), after=new.get(path))
+            for path in sorted(old.keys() | new.keys())
+            if old.get(path) != new.get(path)
+        ]
+
+    def _answer(self) -> str:
+        if self._failed is not None:
+            raise SpaceError(self._failed.detail)
+        return self._last
+
+    def _walk(self) -> str:
+        with self._store.alone():
+            if not self._loaded:
+                self._known, self._loaded = self._load(), True
+            began = int(self._clock.now().timestamp() * 1e9)
+            seen = self._look()
+            tree, changed = self._trees(seen, began)
+            head = self._store.head()
+            if head is not None and self._store.tree_of(head) == tree:
+                commit = head
+            else:
+                commit = self._store.commit(tree, "the space as it was found", self._clock.now())
+                changed = True
+            if changed:
+                self._save(commit)
+            return commit
+
+    def _look(self) -> _Folders:
+        """Return what stands in each folder, the inner ones after the outer ones."""
+        found: _Folders = {}
+        left: list[tuple[str, ...]] = [()]
+        left_out: list[str] = []
+        count = 0
+        while left:
+            parts = left.pop()
+            files: dict[str, Stamp] = {}
+            folders: list[str] = []
+            for name, status in self._files.entries(parts):
+                if stat.S_ISDIR(status.st_mode):
+                    folders.append(name)
+                elif is_plain_file(status):
+                    files[name] = (
+                        status.st_size,
+                        status.st_mtime_ns,
+                        status.st_ctime_ns,
+                        status.st_ino,
+                        stat.S_IMODE(status.st_mode),
+                    )
+            for name in [name for name, stamp in files.items() if stamp[0] > LARGEST_KEPT]:
+                del files[name]
+                left_out.append("/".join((*parts, name)))
+            count += len(files)
+            if count > MOST_FILES or len(parts) > DEEPEST:
+                raise SpaceError("the space has too many files or too deep folders for a history")
+            found[parts] = (files, folders)
+            left.extend((*parts, name) for name in folders)
+        if left_out != self.left_out:
+            log.info("space.too_large_to_keep", files=left_out[:20], count=len(left_out))
+        self.left_out = left_out
+        return found
+
+    def _trees(self, seen: _Folders, began: int) -> tuple[str, bool]:
+        """Keep what is new, innermost folders first; return the tree, and whether any was new."""
+        known: dict[tuple[str, ...], _Known] = {}
+        changed = len(seen) != len(self._known)
+        for parts in sorted(seen, key=len, reverse=True):
+            files, folders = seen[parts]
+            old = self._known.get(parts)
+            inner = {name: known[*parts, name].tree for name in folders if known[*parts, name].tree}
+            if old is not None and not old.racy and old.files == files and old.folders == inner:
+                known[parts] = old
+                continue
+            known[parts] = self._read(parts, files, inner, old, began)
+            changed = True
+        self._known = known
+        return known[()].tree or self._store.tree({}, {}), changed
+
+    def _read(
+        self,
+        parts: tuple[str, ...],
+        files: Mapping[str, Stamp],
+        inner: dict[str, str],
+        old: _Known | None,
+        began: int,
+    ) -> _Known:
+        new = _Known()
+        new.folders = inner
+        for name, stamp in files.items():
+            if old is not None and name not in old.racy and old.files.get(name) == stamp:
+                new.files[name], new.kept[name] = stamp, old.kept[name]
+                continue
+            content = self._files.read("/".join((*parts, name)))
+            if content is None or content.data is None:
+                continue
+            new.kept[name] = Kept(
+                id=self._store.put(content.data), program=bool(stamp[4] & stat.S_IXUSR)
+            )
+            new.files[name] = stamp
+            if max(stamp[1], stamp[2]) >= began - _RACY_NS:
+                new.racy.add(name)
+        if new.kept or inner:
+            new.tree = self._store.tree(inner, new.kept)
+        return new
+
+    # ---- what a restart need not read again
+
+    def _load(self) -> dict[tuple[str, ...], _Known]:
+        try:
+            saved = orjson.loads(self._cache.read_bytes())
+            if self._store.tree_of(saved["commit"]) is None:
+                return {}
+            return {tuple(parts): _loaded(folder) for parts, folder in saved["folders"]}
+        except (OSError, ValueError, KeyError, TypeError, SpaceError):
+            # nothing is lost by it but time
+            return {}
+
+    def _save(self, commit: str) -> None:
+        folders = [(parts, _saved(known)) for parts, known in self._known.items()]
+        temporary = self._cache.with_suffix(".tmp")
+        try:
+            temporary.write_bytes(orjson.dumps({"commit": commit, "folders": folders}))
+            temporary.replace(self._cache)
+        except OSError as error:
+            log.warning("space.cache_not_saved", error=str(error))
+
+
+def _saved(known: _Known) -> list[object]:
+    files = {
+        name: [*stamp, known.kept[name].id, name in known.racy]
+        for name, stamp in known.files.items()
+    }
+    return [known.tree, known.folders, files]
+
+
+def _loaded(saved: Any) -> _Known:
+    known = _Known()
+    known.tree, known.folders, files = saved
+    for name, (size, modified, changed, inode, mode, kept, racy) in files.items():
+        known.files[name] = (size, modified, changed, inode, mode)
+        known.kept[name] = Kept(id=kept, program=bool(mode & stat.S_IXUSR))
+        if racy:
+            known.racy.add(name)
+    return known
