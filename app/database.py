@@ -102,7 +102,7 @@ class Database:
         if self.url.drivername in {"postgresql", "postgres"}:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self._most_connections = most_connections
-        self._file_lock = self._lock_of_file()
+        self._file_lock: FileLock | None = None
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._glancing = threading.Lock()
@@ -115,7 +115,8 @@ class Database:
         if self._engine is None or self._pid != os.getpid():
             with self._lock:
                 if self._engine is None or self._pid != os.getpid():
-                    self._engine, self._glass, self._pid = self._open(), None, os.getpid()
+                    self._file_lock, self._glass = self._lock_of_file(), None
+                    self._engine, self._pid = self._open(), os.getpid()
         return self._engine
 
     def _open(self) -> Engine:
@@ -164,7 +165,8 @@ class Database:
         On SQLite it holds the write lock from the start. Raises LedgerUnavailable where the
         database is locked too long, gone or full.
         """
-        with self._answering(), self._turn(), self.engine.connect() as opened:
+        engine = self.engine
+        with self._answering(), self._turn(), engine.connect() as opened:
             connection = opened.execution_options(writes=True)
             with connection.begin():
                 yield connection

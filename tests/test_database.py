@@ -1,6 +1,7 @@
 """Transactions that mean it, and migrations both ways, on both databases."""
 
 import threading
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,21 @@ def test_writers_of_several_processes_take_turns_by_a_lock_file(tmp_path: Path) 
     assert (tmp_path / "x.sqlite3.turn").exists()
     here.close()
     there.close()
+
+
+def test_a_database_that_was_used_before_a_fork_works_in_the_child(database: Database) -> None:
+    database.glance("SELECT version FROM registry_clock")
+    with database.write() as connection:
+        connection.execute(update(registry_clock).values(version=1))
+    child = get_context("fork").Process(target=_count_on, args=(database,))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    assert database.glance("SELECT version FROM registry_clock") == 2
+
+
+def _count_on(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(update(registry_clock).values(version=registry_clock.c.version + 1))
+    assert database.glance("SELECT version FROM registry_clock") == 2
+    database.close()
