@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from app.persona.client import Occasion
 from app.persona.memory.memory import RESULT, Draft, Found, Memory, Query, Search, Within
 from app.persona.memory.ranking import Distinct
-from app.persona.memory.store import Memories, storable
+from app.persona.memory.store import Memories
 from app.persona.memory.windows import Window, start_of_today, window_in
 from app.tasks.task import Task
 
@@ -131,7 +131,7 @@ def remember_run(
 
     Safe to repeat: the same answer of the same instant is kept once. Long answers are cut.
     """
-    text = storable(answer)[:_RESULT_CHARACTERS].strip()
+    text = answer[:_RESULT_CHARACTERS].strip()
     if not text:
         return None
     return memories.remember(

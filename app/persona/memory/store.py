@@ -221,7 +221,7 @@ def _next_place(connection: Connection, at: datetime, taken: dict[int, int]) -> 
 
 
 def _checked(draft: Draft) -> Draft:
-    clean = storable(draft.text)
+    clean = _storable(draft.text)
     errors = [
         FieldError(field=field, message=message) for field, message in _problems(clean, draft.kind)
     ]
@@ -239,7 +239,7 @@ def _problems(clean: str, kind: str) -> Iterable[tuple[str, str]]:
         yield "kind", "must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter"
 
 
-def storable(text: str) -> str:
+def _storable(text: str) -> str:
     """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 

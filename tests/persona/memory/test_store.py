@@ -179,6 +179,8 @@ def test_a_list_is_of_one_kind_where_one_is_asked_for(memories: Memories) -> Non
     assert [m.text for m in memories.page(Within(kind="fruit"), limit=9).memories] == ["a fruit"]
     assert found(memories, "note fruit", kind="fruit") == ["a fruit"]
     assert found(memories, "note", kind="fruit") == []
+    memories.remember(a_draft("a pear", kind="vegetable"))
+    assert found(memories, "vegetable") == []
 
 
 def test_the_output_of_a_tasks_schedule_can_be_left_out(memories: Memories) -> None:
