@@ -134,7 +134,9 @@ def test_only_what_changed_is_read_again_even_after_a_restart(
     taken.take()
     assert files.reads == 3
     later(tmp_path, files).take()
-    assert files.reads == 3
+    assert files.reads == 4
+    later(tmp_path, files).take()
+    assert files.reads == 4
 
 
 def test_a_damaged_cache_costs_time_only(root: Path, files: Counting, tmp_path: Path) -> None:
@@ -173,12 +175,12 @@ def test_one_walk_serves_everybody_who_asked_before_it_began(root: Path, tmp_pat
     class Slow(SpaceFiles):
         walks = 0
 
-        def entries(self, parts: object) -> list[tuple[str, os.stat_result]]:
+        def entries(self, root: int, parts: object) -> list[tuple[str, os.stat_result]]:
             if not parts:
                 Slow.walks += 1
                 entered.set()
                 go_on.wait(10)
-            return super().entries(parts)  # type: ignore[arg-type]
+            return super().entries(root, parts)  # type: ignore[arg-type]
 
     taken = snapshots(Slow(root), tmp_path)
     found: list[str] = []
@@ -251,6 +253,15 @@ def test_a_store_is_usable_whenever_its_process_is_killed(
         commit = snapshots(files, tmp_path).take()
         kept = store.files(commit)
         assert store.get(kept["notes/a.md"].id) == (root / "notes" / "a.md").read_bytes()
+
+
+def test_a_newest_commit_that_a_power_cut_damaged_costs_its_history_only(
+    root: Path, files: Counting, tmp_path: Path
+) -> None:
+    taken = snapshots(files, tmp_path)
+    taken.take()
+    (tmp_path / "state" / "history.git" / "refs" / "heads" / "space").write_text("")
+    assert "notes/a.md" in store_of(tmp_path).files(taken.take())
 
 
 def test_a_lock_that_a_kill_left_behind_stops_nobody(
