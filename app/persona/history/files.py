@@ -101,13 +101,13 @@ class SpaceFiles:
         """
         top = not parts
         try:
-            with held(self._opener.open(root, parts, FOLDER)) as folder:
-                with os.scandir(folder) as found:
-                    return [
-                        (entry.name, entry.stat(follow_symlinks=False))
-                        for entry in found
-                        if _has_history(entry.name, top=top) and not entry.is_symlink()
-                    ]
+            descriptor = self._opener.open(root, parts, FOLDER)
+            with held(descriptor) as folder, os.scandir(folder) as found:
+                return [
+                    (entry.name, entry.stat(follow_symlinks=False))
+                    for entry in found
+                    if _has_history(entry.name, top=top) and not entry.is_symlink()
+                ]
         except OSError:
             # gone, or a link, since the folder above was read, or not ours to read
             return []
