@@ -82,7 +82,9 @@ class Space:
         if found.data is None:
             return NOT_KEPT, mode
         with self.store.relying():
-            return self.store.put(found.data), mode
+            kept = self.store.put(found.data)
+            self.store.sync([kept])
+            return kept, mode
 
     def content(self, content_id: str | None) -> bytes | None:
         """Return what a step names; raise SpaceError where it is not kept."""
@@ -111,7 +113,7 @@ class _Attempt:
         self._silent = False
 
     def look_first(self) -> None:
-        self._silent, self._commit = True, self._space.snapshots.take()
+        self._silent, self._commit = True, self._space.snapshots.recent()
 
     def announce(self, paths: Sequence[str]) -> None:
         """Keep what these files hold and write down that they are about to change.

@@ -94,11 +94,15 @@ class SpaceFiles:
         except OSError as error:
             raise SpaceError(f"`{path}` cannot be put back: {error.strerror or error}") from error
 
-    def entries(self, parts: Sequence[str]) -> list[tuple[str, os.stat_result]]:
-        """Return name and status of what is in a folder and has a history; [] if it is gone."""
+    def entries(self, root: int, parts: Sequence[str]) -> list[tuple[str, os.stat_result]]:
+        """Return name and status of what is in a folder and has a history; [] if it is gone.
+
+        `root` is what `opened` gave: a look at all folders opens the space only once.
+        """
+        top = not parts
         try:
-            with self._opened(parts, FOLDER) as folder, os.scandir(folder) as found:
-                top = not parts
+            descriptor = self._opener.open(root, parts, FOLDER)
+            with held(descriptor) as folder, os.scandir(folder) as found:
                 return [
                     (entry.name, entry.stat(follow_symlinks=False))
                     for entry in found
@@ -109,12 +113,18 @@ class SpaceFiles:
             return []
 
     @contextmanager
-    def _opened(self, parts: Sequence[str], flags: int) -> Iterator[int]:
+    def opened(self) -> Iterator[int]:
+        """Hold the folder of the space open; raise SpaceBusy."""
         try:
             root = os.open(self.root, _ROOT)
         except OSError as error:
             raise SpaceBusy(f"the persona's space cannot be opened: {error.strerror}") from error
         with held(root):
+            yield root
+
+    @contextmanager
+    def _opened(self, parts: Sequence[str], flags: int) -> Iterator[int]:
+        with self.opened() as root:
             descriptor = self._opener.open(root, parts, flags)
         with held(descriptor):
             yield descriptor

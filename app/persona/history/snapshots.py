@@ -4,6 +4,7 @@ import stat
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ log = structlog.get_logger(__name__)
 
 MOST_FILES = 200_000
 DEEPEST = 32
+_SAVED_EVERY = timedelta(seconds=30)
+"""How often at most what a restart need not read again is saved."""
+
+_RECENT = timedelta(milliseconds=50)
+
 _RACY_NS = 100_000_000
 """Times of files are coarse: one that was changed so shortly before it was read is read again."""
 
@@ -61,12 +67,25 @@ class Snapshots:
         self._clock = clock
         self._known: dict[tuple[str, ...], _Known] = {}
         self._loaded = False
+        self._save_again = 0.0
+        self._new: list[str] = []
         self._turn = threading.Condition()
         self._walking = False
         self._asked = self._served = 0
         self._last = ""
+        self._began = 0.0
         self._failed: SpaceError | None = None
         self.left_out: list[str] = []
+
+    def recent(self) -> str:
+        """Return a commit of the space as it was at most 50 ms ago.
+
+        So many runs that begin one after the other need no walk each. Raises SpaceError.
+        """
+        with self._turn:
+            if self._last and self._clock.monotonic() - self._began <= _RECENT.total_seconds():
+                return self._last
+        return self.take()
 
     def take(self) -> str:
         """Return the id of a commit that holds the space as it is, on the disk on return.
@@ -82,11 +101,12 @@ class Snapshots:
             if self._served >= mine:
                 return self._answer()
             self._walking, serves = True, self._asked
+        began = self._clock.monotonic()
         try:
-            self._last, self._failed = self._walk(), None
+            self._last, self._failed, self._began = self._walk(), None, began
         except SpaceError as error:
             # what is known may be of a store that is gone: look at everything the next time
-            self._failed, self._known = error, {}
+            self._failed, self._known, self._last = error, {}, ""
             raise
         finally:
             with self._turn:
@@ -98,12 +118,8 @@ class Snapshots:
         """Return what differs between two commits, by path."""
         if before == after:
             return []
-        old, new = self._store.files(before), self._store.files(after)
-        return [
-            FileChange(path=path, before=old.get(path), after=new.get(path))
-            for path in sorted(old.keys() | new.keys())
-            if old.get(path) != new.get(path)
-        ]
+        found = sorted(self._store.difference(before, after), key=lambda change: change[0])
+        return [FileChange(path=path, before=old, after=new) for path, old, new in found]
 
     def _answer(self) -> str:
         if self._failed is not None:
@@ -114,20 +130,24 @@ class Snapshots:
         with self._store.alone():
             if not self._loaded:
                 self._known, self._loaded = self._load(), True
+            self._new = []
             began = int(self._clock.now().timestamp() * 1e9)
-            seen = self._look()
+            with self._files.opened() as root:
+                seen = self._look(root)
             tree, changed = self._trees(seen, began)
             head = self._store.head()
             if head is not None and self._store.tree_of(head) == tree:
                 commit = head
             else:
-                commit = self._store.commit(tree, "the space as it was found", self._clock.now())
+                now = self._clock.now()
+                commit = self._store.commit(tree, "the space as it was found", now, self._new)
                 changed = True
-            if changed:
+            if changed and self._clock.monotonic() >= self._save_again:
                 self._save(commit)
+                self._save_again = self._clock.monotonic() + _SAVED_EVERY.total_seconds()
             return commit
 
-    def _look(self) -> _Folders:
+    def _look(self, root: int) -> _Folders:
         """Return what stands in each folder, the inner ones after the outer ones."""
         found: _Folders = {}
         left: list[tuple[str, ...]] = [()]
@@ -137,7 +157,7 @@ class Snapshots:
             parts = left.pop()
             files: dict[str, Stamp] = {}
             folders: list[str] = []
-            for name, status in self._files.entries(parts):
+            for name, status in self._files.entries(root, parts):
                 if stat.S_ISDIR(status.st_mode):
                     folders.append(name)
                 elif is_plain_file(status):
@@ -175,7 +195,10 @@ class Snapshots:
             known[parts] = self._read(parts, files, inner, old, began)
             changed = True
         self._known = known
-        return known[()].tree or self._store.tree({}, {}), changed
+        if not known[()].tree:
+            known[()].tree = self._store.tree({}, {})
+            self._new.append(known[()].tree)
+        return known[()].tree, changed
 
     def _read(
         self,
@@ -194,14 +217,14 @@ class Snapshots:
             content = self._files.read("/".join((*parts, name)))
             if content is None or content.data is None:
                 continue
-            new.kept[name] = Kept(
-                id=self._store.put(content.data), program=bool(stamp[4] & stat.S_IXUSR)
-            )
+            self._new.append(self._store.put(content.data))
+            new.kept[name] = Kept(id=self._new[-1], program=bool(stamp[4] & stat.S_IXUSR))
             new.files[name] = stamp
             if max(stamp[1], stamp[2]) >= began - _RACY_NS:
                 new.racy.add(name)
         if new.kept or inner:
             new.tree = self._store.tree(inner, new.kept)
+            self._new.append(new.tree)
         return new
 
     # ---- what a restart need not read again

@@ -1,13 +1,13 @@
 """The contents that files of the space had, in a bare git repository that the persona cannot reach.
 
-libgit2 writes an object to a name of its own, syncs it, and renames it: a kill leaves a whole
-object or none, and two processes may write the same one.
+libgit2 writes an object to a name of its own and renames it: a kill leaves a whole object or none,
+and two processes may write the same one. Syncing is done here, for many objects at once.
 """
 
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,10 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pygit2
+import structlog
 from pygit2.enums import Option, SortMode
 
 from app.core.errors import SpaceBusy, SpaceError
 
+log = structlog.get_logger(__name__)
+
+_SYNCED_SINGLY = 64
 _REF = "refs/heads/space"
 _SIGNER = ("persona-tasks", "history@localhost")
 _FOLDER, _PLAIN, _PROGRAM = 0o40000, 0o100644, 0o100755
@@ -49,9 +53,23 @@ class Store:
         self._here = threading.local()
 
     def put(self, content: bytes) -> str:
-        """Keep a content, on the disk on return; return its id."""
+        """Keep a content; return its id. It is on the disk after `sync`."""
         with self._failing():
             return str(self._repository.create_blob(content))
+
+    def sync(self, ids: Collection[str]) -> None:
+        """Return when these objects are on the disk."""
+        with self._failing():
+            if len(ids) > _SYNCED_SINGLY:
+                os.sync()
+                return
+            folders = set()
+            for id_ in ids:
+                folders.add(folder := self.path / "objects" / id_[:2])
+                _sync(folder / id_[2:])
+            for folder in folders:
+                _sync(folder)
+            _sync(self.path / "objects")
 
     def get(self, blob_id: str) -> bytes:
         """Return a content; raise SpaceError where it is not kept any more."""
@@ -74,7 +92,13 @@ class Store:
     def head(self) -> str | None:
         """Return the id of the newest commit."""
         with self._failing():
-            reference = self._repository.references.get(_REF)
+            try:
+                reference = self._repository.references.get(_REF)
+            except (pygit2.GitError, ValueError):
+                # what a power cut left of it; the objects are all there
+                log.warning("space.history_begins_anew")
+                (self.path / _REF).unlink(missing_ok=True)
+                return None
             return str(reference.target) if reference is not None else None
 
     def tree_of(self, commit_id: str) -> str | None:
@@ -83,13 +107,17 @@ class Store:
             commit = self._repository.get(commit_id)
             return str(commit.tree_id) if isinstance(commit, pygit2.Commit) else None
 
-    def commit(self, tree_id: str, message: str, at: datetime) -> str:
-        """Put a commit of a tree after the newest one; call it within `alone`."""
+    def commit(self, tree_id: str, message: str, at: datetime, new: Collection[str] = ()) -> str:
+        """Put a commit of a tree after the newest one; call it within `alone`.
+
+        It is on the disk on return, and so is what is `new` in it.
+        """
         with self._failing():
             parent = self.head()
             signer = pygit2.Signature(*_SIGNER, int(at.timestamp()), 0)
             parents = [parent] if parent is not None else []
             made = self._repository.create_commit(None, signer, signer, message, tree_id, parents)
+            self.sync([*new, str(made)])
             # nobody else is here, so a lock that stands there is what a kill left behind
             (self.path / f"{_REF}.lock").unlink(missing_ok=True)
             self._repository.references.create(_REF, made, force=True)
@@ -110,6 +138,25 @@ class Store:
                         program = entry.filemode == _PROGRAM
                         found[path] = Kept(id=str(entry.id), program=program)
             return found
+
+    def difference(self, before: str, after: str) -> Iterator[tuple[str, Kept | None, Kept | None]]:
+        """Yield path, file before and file after of what differs between two commits."""
+        with self._failing():
+            old, new = (self._repository[c].peel(pygit2.Tree) for c in (before, after))
+            left: list[tuple[str, pygit2.Tree | None, pygit2.Tree | None]] = [("", old, new)]
+            while left:
+                above, here, there = left.pop()
+                for name in sorted(_names(here) | _names(there)):
+                    one, other = _entry(here, name), _entry(there, name)
+                    if one is not None and other is not None and _same(one, other):
+                        continue
+                    path = f"{above}{name}"
+                    trees = [e if isinstance(e, pygit2.Tree) else None for e in (one, other)]
+                    if trees != [None, None]:
+                        left.append((f"{path}/", trees[0], trees[1]))
+                    files = [_file(one), _file(other)]
+                    if files != [None, None]:
+                        yield path, files[0], files[1]
 
     def sweep(self, wanted: Set[str], before: datetime) -> int:
         """Forget contents and commits older than that which nothing needs; return how many.
@@ -165,8 +212,7 @@ class Store:
         """The repository, opened once a thread and process; made where there is none."""
         here = self._here.__dict__
         if here.get("pid") != os.getpid():
-            # global to libgit2, so it is asked for before anything is written
-            pygit2.option(Option.ENABLE_FSYNC_GITDIR, True)
+            # global to libgit2
             pygit2.option(Option.ENABLE_CACHING, False)
             if not self.path.exists():
                 self._make()
@@ -192,6 +238,32 @@ class Store:
         except (pygit2.GitError, OSError, KeyError, ValueError) as error:
             self._here.__dict__.clear()
             raise SpaceBusy(f"the history of the space cannot be used: {error}") from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _names(tree: pygit2.Tree | None) -> set[str]:
+    return {str(entry.name) for entry in tree} if tree is not None else set()
+
+
+def _entry(tree: pygit2.Tree | None, name: str) -> pygit2.Object | None:
+    return tree[name] if tree is not None and name in tree else None
+
+
+def _same(one: pygit2.Object, other: pygit2.Object) -> bool:
+    return (one.id, one.filemode) == (other.id, other.filemode)
+
+
+def _file(entry: pygit2.Object | None) -> Kept | None:
+    if entry is None or isinstance(entry, pygit2.Tree):
+        return None
+    return Kept(id=str(entry.id), program=entry.filemode == _PROGRAM)
 
 
 def _reached(tree: pygit2.Tree, known: Set[str]) -> Sequence[str]:
