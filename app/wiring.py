@@ -19,6 +19,8 @@ from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
+from app.persona.feelings.feelings import Feelings, Lexicons
+from app.persona.feelings.series import MoodSeries
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
 from app.runs.engine import Engine
@@ -76,6 +78,9 @@ class Services:
     retention: Retention
     health: HealthCheck
     results: ResultFolder
+    moods: MoodSeries
+    lexicons: Lexicons
+    feelings: Feelings
 
     def prepare(self, *, adopting: bool = True) -> None:
         """Make database and space ready: migrate, make the folders, read tasks.json, and put the
@@ -198,6 +203,8 @@ def build(
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
+    moods = MoodSeries(database, ids)
+    lexicons = Lexicons(settings.affect_lexicon, Space(settings.persona_space))
     planner = Planner(database, registry, settling, clock)
     planning = PlanningThread(planner, clock, on_queued=engine.wake)
     recovery = Recovery(
@@ -245,6 +252,9 @@ def build(
         retention=retention,
         health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
         results=results,
+        moods=moods,
+        lexicons=lexicons,
+        feelings=Feelings(moods, lexicons, clock),
     )
 
 
