@@ -25,9 +25,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_moods")),
         comment="the mood after each answer that moved it; between two rows it fades",
     )
-    op.create_index("ix_moods_at", "moods", ["at", "id"], unique=False)
+    op.create_index("uq_moods_at", "moods", ["at"], unique=True)
 
 
 def downgrade() -> None:
-    op.drop_index("ix_moods_at", table_name="moods")
+    op.drop_index("uq_moods_at", table_name="moods")
     op.drop_table("moods")

@@ -140,22 +140,29 @@ def _without(lines: Sequence[str], blocks: Sequence[Block]) -> str:
             _strip_blank(piece, 0)
         if number < len(pieces) - 1:
             _strip_blank(piece, -1)
-    # a rule that set the block apart has nothing to set apart any more
+    return "\n\n".join("\n".join(piece) for piece in _without_rules(pieces))
+
+
+def _without_rules(pieces: Sequence[list[str]]) -> list[list[str]]:
+    """Return the pieces that hold something, without the rules that set a block apart."""
     for piece in (pieces[0], pieces[-1]):
-        if len(piece) == 1 and is_rule(piece[0]):
-            piece.clear()
+        if len(piece) == 1:
+            _strip_rule(piece, 0)
+    if not pieces[-1]:
+        _strip_rule(next((piece for piece in reversed(pieces) if piece), []), -1)
+    if not pieces[0]:
+        _strip_rule(next((piece for piece in pieces if piece), []), 0)
     kept = [piece for piece in pieces if piece]
-    if kept and kept[-1] is not pieces[-1] and is_rule(kept[-1][-1]):
-        kept[-1].pop()
-        _strip_blank(kept[-1], -1)
-    if kept and kept[0] is not pieces[0] and is_rule(kept[0][0]):
-        kept[0].pop(0)
-        _strip_blank(kept[0], 0)
     for piece, following in pairwise(kept):
-        if piece and following and is_rule(piece[-1]) and is_rule(following[0]):
-            piece.pop()
-            _strip_blank(piece, -1)
-    return "\n\n".join("\n".join(piece) for piece in kept if piece)
+        if following and is_rule(following[0]):
+            _strip_rule(piece, -1)
+    return [piece for piece in kept if piece]
+
+
+def _strip_rule(piece: list[str], end: int) -> None:
+    if piece and is_rule(piece[end]):
+        piece.pop(end)
+        _strip_blank(piece, end)
 
 
 def _strip_blank(piece: list[str], end: int) -> None:

@@ -1,6 +1,6 @@
 """The mood over time: a table to which every answer that carries feeling adds a row."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Column, Connection, Double, Index, String, Table, delete, insert, select
 from sqlalchemy import Row as TableRow
@@ -11,6 +11,7 @@ from app.persona.feelings.mood import Mood, decayed, moved
 from app.persona.feelings.values import DIMENSIONS, NEUTRAL, Affect, clamped
 
 MOST_MOODS = 1000
+_NEXT = timedelta(microseconds=1)
 
 moods = Table(
     "moods",
@@ -23,7 +24,7 @@ moods = Table(
     Column("run_id", String(26), nullable=True),
     Column("source", String(20), nullable=False),
     Column("origin", String(10), nullable=False),
-    Index("ix_moods_at", "at", "id"),
+    Index("uq_moods_at", "at", unique=True),
     comment="the mood after each answer that moved it; between two rows it fades",
 )
 
@@ -47,13 +48,13 @@ class MoodSeries:
     ) -> tuple[Affect, Mood]:
         """Move the mood by this share of the way towards an affect; return it before and after.
 
-        Two at once move it one after the other. The series never runs backwards: a mood that is
-        noted after the clock was put back gets the instant of the one before.
+        Two at once move it one after the other. Instants only rise, so that they tell the order:
+        a mood that is noted in the same one, or after the clock was put back, gets the next one.
         """
         with self._database.write() as connection:
             self._database.take_turns(connection, "moods")
             last = _last(connection)
-            at = max(at, last.at) if last is not None else at
+            at = max(at, last.at + _NEXT) if last is not None else at
             before = _faded(last, at)
             mood = Mood(
                 at=at,
@@ -67,7 +68,7 @@ class MoodSeries:
 
     def series(self, *, since: datetime | None = None, limit: int = 100) -> list[Mood]:
         """Return the newest moods since an instant (inclusive), at most 1,000, oldest first."""
-        query = select(moods).order_by(moods.c.at.desc(), moods.c.id.desc())
+        query = select(moods).order_by(moods.c.at.desc())
         if since is not None:
             query = query.where(moods.c.at >= since)
         with self._database.read() as connection:
@@ -93,7 +94,7 @@ class MoodSeries:
 
 
 def _last(connection: Connection) -> Mood | None:
-    query = select(moods).order_by(moods.c.at.desc(), moods.c.id.desc()).limit(1)
+    query = select(moods).order_by(moods.c.at.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return _mood(row) if row is not None else None
 

@@ -78,7 +78,7 @@ I am furious!!!
 It is a pointless, boring task.
 I was calm, but now I am anxious.
 I was happy; however, the news was devastating.
-I WISH I WERE NOT SO ASHAMED
+I AM SO ASHAMED OF IT
 What a shame.
 The run failed again, which is frustrating.
 Nothing is good any more.
@@ -232,8 +232,11 @@ TEXTS = st.one_of(
     st.text(),
     st.lists(
         st.sampled_from(
-            ["happy", "not", "very", "SAD", "!!!", "???", ",", "but", "😀", ":(", "’", "\n\n", "'s"]
-            + ["terribly", "can't", "help", "a", "little", "…", "-", "wits'", "end", "İ", "ß"]
+            [
+                *("happy", "not", "very", "SAD", "terribly", "can't", "help", "a", "little"),
+                *("but", "!!!", "???", ",", "…", "-", "’", "'s", "\n\n", "😀", ":("),
+                *("wits'", "end", "İ", "ß"),
+            ]
         )
     ).map(" ".join),
 )
