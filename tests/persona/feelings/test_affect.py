@@ -52,6 +52,8 @@ Today was good 🙂
 That made my day :)
 My friend's laughter was delightful.
 I can't help smiling.
+I am less worried than last week.
+Nothing could spoil this beautiful evening.
 """.strip().splitlines()
 
 UNPLEASANT = """
@@ -89,7 +91,66 @@ He didn't like me; I felt rejected.
 😡😡😡
 I lost my friend :(
 My heart is broken.
+They laughed at me.
+I can't shake this sense of dread.
 """.strip().splitlines()
+
+UNSEEN_PLEASANT = """
+I woke up cheerful and ready for the week.
+The repair was a success, and everyone clapped.
+It felt great to be trusted with the keys.
+We talked for hours, and I felt heard.
+A gentle rain fell, and I was at peace.
+Her advice gave me courage.
+I'm delighted with how the essay turned out.
+He is the most generous person I know.
+No complaints, the day was easy.
+I have learned a lot and I am excited to go on.
+For once nothing hurt.
+The garden is thriving.
+I treasure these walks.
+Seeing the first blossom lifted my spirits.
+I am not ashamed of my mistakes any more.
+My heart is full.
+The soup was delicious and the company even better.
+I feel stronger than I did in spring.
+He apologised, and I was touched.
+The exam was not as hard as I feared.
+Playing with the dog always cheers me up.
+I like who I am becoming.
+At last the pressure is off.
+What a brilliant idea!
+I'm looking forward to Sunday.
+""".strip().splitlines()
+
+UNSEEN_UNPLEASANT = """
+I have been low all week.
+The rejection letter crushed me.
+I hate how nervous I get before calls.
+There was no joy in it.
+I feel guilty for not writing.
+My patience is running out.
+The apartment is cold, dark and lonely.
+He ignored my question, which annoyed me.
+I never felt so small.
+I'm ashamed that I lied.
+The thought of winter makes me gloomy.
+It worries me that the pump keeps failing.
+We lost the harvest to the frost.
+I am disappointed in myself.
+The wait is unbearable.
+Nothing seems to work, and I want to give up.
+I broke down in tears.
+She was not happy with my work.
+The criticism was harsh and unfair.
+My head aches and I am exhausted.
+I couldn't enjoy the concert.
+I'm suspicious of his motives.
+It is hard to stay hopeful.
+The news made me sick to my stomach.
+I felt invisible at the party.
+""".strip().splitlines()
+"""The lexicon was not written from these, and is not to be mended by them: they measure it."""
 
 EVEN = """
 The task ran at ten and wrote three files.
@@ -123,6 +184,13 @@ def test_a_pleasant_sentence_is_above_zero(sentence: str) -> None:
 @pytest.mark.parametrize("sentence", UNPLEASANT)
 def test_an_unpleasant_sentence_is_below_zero(sentence: str) -> None:
     assert valence(sentence) < -0.05
+
+
+def test_nine_of_ten_sentences_that_the_lexicon_was_not_written_from_have_the_right_sign() -> None:
+    right = [valence(sentence) > 0.02 for sentence in UNSEEN_PLEASANT]
+    right += [valence(sentence) < -0.02 for sentence in UNSEEN_UNPLEASANT]
+    assert len(right) == 50
+    assert sum(right) >= 45
 
 
 @pytest.mark.parametrize("sentence", EVEN)
