@@ -53,6 +53,7 @@ class Settings:
     results_max_count: int
     results_max_bytes: int
     history_max_age: timedelta
+    affect_lexicon: Path | None
     log_format: str
 
     @property
@@ -121,6 +122,11 @@ def _check_token(value: str) -> None:
         raise ValidationError(f"must have at least {SHORTEST_TOKEN} characters")
     if not value.isascii() or any(character.isspace() for character in value):
         raise ValidationError("must be ASCII without blanks")
+
+
+def _check_file(value: str) -> None:
+    if not Path(value).is_file() or not os.access(value, os.R_OK):
+        raise ValidationError(f"{value!r} is not a file that can be read")
 
 
 def _default(text: str, help_text: str) -> dict[str, Any]:
@@ -231,6 +237,10 @@ class SettingsSchema(Schema):
         load_default=timedelta(days=365),
         metadata={"default": "365d", "help": "what files held longer ago than this is forgotten"},
     )
+    AFFECT_LEXICON = fields.String(
+        validate=_check_file,
+        **_default("none", "lexicon of feelings to use instead of the built-in English one"),
+    )
     LOG_FORMAT = fields.String(
         load_default="text",
         validate=validate.OneOf(["text", "json"], error="must be one of: text, json"),
@@ -322,5 +332,8 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         results_max_count=values["RESULTS_MAX_COUNT"],
         results_max_bytes=values["RESULTS_MAX_BYTES"],
         history_max_age=values["HISTORY_MAX_AGE"],
+        affect_lexicon=(
+            Path(values["AFFECT_LEXICON"]).absolute() if values["AFFECT_LEXICON"] else None
+        ),
         log_format=values["LOG_FORMAT"],
     )

@@ -19,6 +19,8 @@ from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
+from app.persona.feelings.feelings import Feelings, Lexicons
+from app.persona.feelings.series import MoodSeries
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
@@ -95,6 +97,9 @@ class Services:
     taking_back: TakingBack
     health: HealthCheck
     results: ResultFolder
+    moods: MoodSeries
+    lexicons: Lexicons
+    feelings: Feelings
 
     def prepare(self, *, adopting: bool = True) -> None:
         """Make database and space ready: migrate, make the folders, read tasks.json, and put the
@@ -235,6 +240,8 @@ def build(
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
+    moods = MoodSeries(database, ids)
+    lexicons = Lexicons(settings.affect_lexicon, Space(settings.persona_space))
     planner = Planner(database, registry, settling, clock)
     planning = PlanningThread(planner, clock, on_queued=engine.wake)
     recovery = Recovery(
@@ -289,6 +296,9 @@ def build(
         taking_back=taking_back,
         health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
         results=results,
+        moods=moods,
+        lexicons=lexicons,
+        feelings=Feelings(moods, lexicons, clock),
     )
 
 

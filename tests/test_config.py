@@ -80,6 +80,15 @@ def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
     assert "not both" in both["API_TOKEN_FILE"]
 
 
+def test_a_lexicon_of_feelings_must_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("term,valence,arousal,dominance\n")
+    settings = read_settings({"AFFECT_LEXICON": str(tmp_path / "own.csv")})
+    assert settings.affect_lexicon == tmp_path / "own.csv"
+    assert read_settings({}).affect_lexicon is None
+    for path in (tmp_path, tmp_path / "none.csv"):
+        assert "is not a file" in wrong(AFFECT_LEXICON=str(path))["AFFECT_LEXICON"]
+
+
 def test_the_persona_service_needs_an_address() -> None:
     assert wrong(PERSONA_BACKEND="service").keys() == {"PERSONA_URL"}
 

@@ -13,6 +13,7 @@ from app.api.refusals import TooLarge
 from app.core import strict_json
 from app.core.errors import FieldError, InvalidInput
 from app.core.instants import read_instant
+from app.persona.feelings.series import MOST_MOODS
 from app.runs.run import Origin, Status
 from app.schedule.grammar import EARLIEST, LATEST
 from app.tasks.schema import (
@@ -241,6 +242,13 @@ class WaitQuery(Query):
         error_messages={"invalid": "must be true or false"},
         metadata={"description": "false answers 202 at once, like `Prefer: respond-async`"},
     )
+
+
+class MoodQuery(Query):
+    """Which moods."""
+
+    since = Moment("inclusive; from the first one on if not given")
+    limit = _limit(100, MOST_MOODS)
 
 
 class WindowQuery(Query):

@@ -43,12 +43,15 @@ class _Strict(fields.Boolean):
 
 
 class _Whole(fields.Integer):
-    """A whole number; not true, not 1.5, not text."""
+    """A whole number; not true, not 1.5, not text; for JSON 5.0 is one too."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
+        is_whole = not isinstance(value, bool) and (
+            isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        )
+        if not is_whole:
             raise ValidationError("must be a whole number")
-        return value
+        return int(value)
 
 
 class Span(fields.Field[str]):
