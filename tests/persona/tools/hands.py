@@ -9,6 +9,7 @@ from app.persona.client import Request
 from app.persona.tools.tasks import task_tools
 from app.persona.tools.tool import Answer, Call, Toolbox, Use
 from app.schedule.timetable import outlook_of_persona
+from app.tasks.registry import Registry
 from app.tasks.timetable import Outlook
 from tests.house import House
 from tests.persona.given import a_deadline, a_task, an_occasion
@@ -29,12 +30,25 @@ _numbers = itertools.count()
 class Hands:
     """Calls tools as runs of tasks do; each call is a run of its own unless `run` names one."""
 
-    def __init__(self, house: House, *, per_day: int = 10, outlook: Outlook | None = None) -> None:
+    def __init__(
+        self,
+        house: House,
+        *,
+        per_day: int = 10,
+        outlook: Outlook | None = None,
+        registry: Registry | None = None,
+    ) -> None:
         self.house = house
         outlook = outlook or outlook_of_persona(
             house.book.min_interval, house.book.default_timezone
         )
-        tools = task_tools(house.registry, outlook, house.executions, house.clock, per_day=per_day)
+        tools = task_tools(
+            registry or house.registry,
+            outlook,
+            house.executions,
+            house.clock,
+            per_day=per_day,
+        )
         self.toolbox = Toolbox(tools)
 
     def call(

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -16,8 +16,10 @@ from app.persona.fakes import ScriptedPersona
 from app.persona.tools.tool import Call, Use
 from app.runs.run import Status
 from app.schedule.timetable import TaskTimetable, outlook_of_persona
+from app.tasks.registry import Registry
+from app.tasks.task import Revision
 from app.tasks.timetable import Ahead
-from tests.house import MIDNIGHT, House
+from tests.house import MIDNIGHT, OWNER, House
 from tests.persona.given import put
 from tests.persona.tools.hands import ALL, DAILY, Hands
 
@@ -105,6 +107,38 @@ def test_two_processes_never_make_one_id_twice(database_url: str, tmp_path: Path
     assert "a task `water_plants` exists" in refused
     for mine in hands:
         mine.house.database.close()
+
+
+class Meddling:
+    """A registry in which the owner changes the task at the moment its history is read."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._house.registry, name)
+
+    def history(self, task_id: str) -> list[Revision]:
+        found = self._house.registry.history(task_id)
+        self._house.registry.update(task_id, {"name": "The owner's"}, OWNER)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [("delete_task", {"reason": "no need"}), ("update_task", {"enabled": True})],
+)
+def test_what_the_owner_changes_at_the_same_moment_stays(
+    database: Database, tmp_path: Path, tool: str, arguments: dict[str, Any]
+) -> None:
+    house = House(database, tmp_path)
+    hands = Hands(house, registry=cast("Registry", Meddling(house)))
+    hands.done("create_task", **DAILY)
+    hands.done("pause_task", id="water_plants")
+    text = hands.refused(tool, id="water_plants", **arguments)
+    assert "was changed by somebody else at this moment; look at it with list_tasks" in text
+    task = house.registry.get("water_plants").task
+    assert (task.name, task.enabled) == ("The owner's", False)
 
 
 PLANTED = """Notes of the week.
