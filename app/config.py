@@ -43,6 +43,7 @@ class Settings:
     persona_backend: Backend
     persona_url: str | None
     persona_timeout: timedelta
+    persona_tasks_per_day: int
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -182,6 +183,11 @@ class SettingsSchema(Schema):
         load_default=timedelta(minutes=15),
         metadata={"default": "15m", "help": "longest time of one answer, whatever the task says"},
     )
+    PERSONA_TASKS_PER_DAY = WholeNumber(
+        load_default=10,
+        validate=validate.Range(0, 1000),
+        metadata={"help": "tasks that the persona may create in 24 hours, all runs together"},
+    )
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,
         validate=validate.Range(1, 1024),
@@ -296,6 +302,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         persona_backend=Backend(values["PERSONA_BACKEND"]),
         persona_url=values["PERSONA_URL"],
         persona_timeout=values["PERSONA_TIMEOUT"],
+        persona_tasks_per_day=values["PERSONA_TASKS_PER_DAY"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],
