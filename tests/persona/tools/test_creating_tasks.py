@@ -79,8 +79,10 @@ def test_a_bad_task_is_refused_with_its_reason(
 
 def test_an_interval_of_the_owner_that_is_longer_counts(database: Database, tmp_path: Path) -> None:
     hands = Hands(House(database, tmp_path, min_interval=timedelta(hours=1)))
-    text = hands.refused("create_task", **{**DAILY, "schedule": "every 30m"})
-    assert "at least 1h must lie between" in text
+    for tool in ("create_task", "preview_schedule"):
+        given = {**DAILY} if tool == "create_task" else {}
+        text = hands.refused(tool, **{**given, "schedule": "every 30m"})
+        assert "at least 1h must lie between" in text
 
 
 def test_an_id_that_exists_is_to_be_updated(house: House, hands: Hands) -> None:
