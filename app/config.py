@@ -44,6 +44,7 @@ class Settings:
     persona_url: str | None
     persona_timeout: timedelta
     embedding_model: str | None
+    persona_tasks_per_day: int
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -197,6 +198,11 @@ class SettingsSchema(Schema):
             "model of PERSONA_URL/embeddings, by which memories are found that mean the same",
         ),
     )
+    PERSONA_TASKS_PER_DAY = WholeNumber(
+        load_default=10,
+        validate=validate.Range(0, 1000),
+        metadata={"help": "tasks that the persona may create in 24 hours, all runs together"},
+    )
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,
         validate=validate.Range(1, 1024),
@@ -323,6 +329,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         persona_url=values["PERSONA_URL"],
         persona_timeout=values["PERSONA_TIMEOUT"],
         embedding_model=values["EMBEDDING_MODEL"],
+        persona_tasks_per_day=values["PERSONA_TASKS_PER_DAY"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

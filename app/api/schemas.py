@@ -171,6 +171,7 @@ class RevisionShown(Shown):
         required=True,
         metadata={"description": "field -> {from, to}, against the revision before"},
     )
+    reason = text("why, where its author said so", allow_none=True)
 
 
 class Revisions(Shown):

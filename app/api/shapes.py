@@ -199,6 +199,7 @@ def revision(made: Revision, before: Revision | None) -> dict[str, Any]:
         "changes": _changes(
             (before.definition if before is not None else None) or {}, made.definition or {}
         ),
+        "reason": made.reason,
     }
 
 

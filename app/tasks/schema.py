@@ -170,7 +170,10 @@ class PolicySchema(Schema):
     tools = fields.List(
         fields.String(validate=validate.Length(min=1, max=64)),
         validate=validate.Length(max=50),
-        metadata={"description": "the only tools that a run may use; all of them unless set"},
+        metadata={
+            "description": "the only tools that a run may use; unless set, all but those that "
+            "a task has to name"
+        },
     )
     max_rounds = _Whole(
         validate=validate.Range(1, 100),

@@ -71,7 +71,7 @@ class Task:
 
     `timezone` is the IANA name that its schedule is read in, already resolved; `missed_window`
     None means half the period, see planning. `model`, `temperature`, `max_tokens` and `max_rounds`
-    None mean what the settings say, `tools` None all tools there are.
+    None mean what the settings say, `tools` None all tools but those that a task has to name.
     """
 
     id: str
@@ -144,7 +144,7 @@ class TaskRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """One revision of a task: who, when, what.
+    """One revision of a task: who, when, what, and why where its author said so.
 
     `definition` is None for a deletion. `effective_from` is where its slots begin (exclusive).
     """
@@ -158,6 +158,17 @@ class Revision:
     definition: Mapping[str, Any] | None
     timezone: str
     version: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tombstone:
+    """A task that was deleted, as it was last defined, and who deleted it when and why."""
+
+    task: Task
+    at: datetime
+    author: Author
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,12 +35,14 @@ class Tool:
     `arguments` is flat: strings, whole numbers, booleans and lists of strings, because weaker
     models fail at more. `act` gets them checked and returns what the model is told; it raises a
     PersonaTasksError whose detail tells the model what to do instead. A PersonaError ends the run.
+    A tool `by_name_only` is for tasks whose `tools` name it, not for those that name none at all.
     """
 
     name: str
     description: str
     arguments: type[Schema]
     act: Callable[[Mapping[str, Any], Use], str]
+    by_name_only: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """Return the JSON schema of the arguments."""
@@ -83,8 +85,12 @@ class Toolbox:
         return list(self._tools)
 
     def allowed(self, names: Collection[str] | None) -> list[Tool]:
-        """Return the tools of these names, all for None."""
-        return [tool for name, tool in self._tools.items() if names is None or name in names]
+        """Return the tools of these names; for None all but those that have to be named."""
+        return [
+            tool
+            for name, tool in self._tools.items()
+            if (not tool.by_name_only if names is None else name in names)
+        ]
 
     def use(self, call: Call, use: Use) -> Answer:
         """Carry a call out if the run's task allows the tool; a mistake is answered as text.
@@ -119,7 +125,10 @@ class Toolbox:
             return offered[name]
         has = ", ".join(offered) or "none"
         if name in self._tools:
-            raise ToolRefused(f"this task does not allow `{name}`; it allows: {has}")
+            raise ToolRefused(
+                f"this task does not allow `{name}`; it allows: {has}. If it is needed, say in your"
+                " answer what for, so that the owner can allow it"
+            )
         raise ToolRefused(f"there is no tool {name[:_NOTED]!r}; there are: {has}")
 
 
