@@ -2,7 +2,7 @@
 
 from flask import Flask, Response
 
-from app.api import desk, executions, health, revisions, runs, schedules, tasks
+from app.api import desk, executions, health, prompts, revisions, runs, schedules, tasks
 from app.api.docs import docs
 from app.api.door import RunIdConverter, TaskIdConverter
 from app.api.openapi import Description
@@ -12,7 +12,7 @@ def open_doors(app: Flask, version: str) -> None:
     """Register every endpoint of the API with its description."""
     app.url_map.converters.update(task_id=TaskIdConverter, run_id=RunIdConverter)
     description = Description(app, version)
-    for part in (tasks, executions, runs, revisions, schedules, desk, health):
+    for part in (tasks, executions, prompts, runs, revisions, schedules, desk, health):
         description.register_blueprint(part.door)
     app.register_blueprint(docs(description))
     app.add_url_rule("/api/tasks/", "with_slash", _without_slash, methods=["GET", "POST"])

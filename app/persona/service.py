@@ -1,6 +1,6 @@
 """A persona service over HTTP: one POST to /api/persona/chat, one answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ from app.core.errors import (
     PersonaRefused,
     PersonaUnreachable,
 )
-from app.persona.client import Deadline, Reply, Request
+from app.persona.client import Deadline, Reply, Request, Sent, as_one_message
 from app.persona.exchange import Sender, evidence, media_type, whole_body
 from app.persona.standing import Standing
 from app.persona.words import one_line
@@ -62,6 +62,10 @@ class ServicePersona:
             raise
         self._standing.note(None)
         return reply
+
+    def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
+        """Return the rendered prompt as one message."""
+        return as_one_message(request)
 
     def problem(self) -> str | None:
         """Say how the last call of this process failed; None where it went well or none was."""

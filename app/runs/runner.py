@@ -17,7 +17,7 @@ from app.core.errors import (
     PersonaTimeout,
     SpaceError,
 )
-from app.persona.client import Deadline, Occasion, Persona, Reply, Request
+from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
 from app.persona.prompt import render_prompt
 from app.runs.ledger import Claim
 from app.runs.run import Outcome, Status
@@ -67,14 +67,23 @@ class Runner:
             name = type(error).__name__
             return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
+    def would_send(self, claim: Claim, *, within: timedelta) -> Sequence[Sent]:
+        """Return what the run of such a claim would send first; raise what the persona raises."""
+        task = self._book.task_at(claim.task_id, claim.revision)
+        deadline = Deadline(self._clock, within, threading.Event())
+        return self._persona.would_send(self._request(task, claim), deadline)
+
     def _ask(self, claim: Claim, cancelled: threading.Event) -> Outcome:
         task = self._task(claim, cancelled)
-        occasion = self._occasion(claim)
-        prompt = render_prompt(task, occasion, self._refused())
-        request = Request(task=task, occasion=occasion, prompt=prompt)
+        request = self._request(task, claim)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
         return self._judge(task, reply)
+
+    def _request(self, task: Task, claim: Claim) -> Request:
+        occasion, refused = self._occasion(claim), self._refused()
+        prompt = render_prompt(task, occasion, refused)
+        return Request(task=task, occasion=occasion, prompt=prompt, refused=refused)
 
     def _task(self, claim: Claim, cancelled: threading.Event) -> Task:
         """Return the task of the claim; while the ledger does not answer, ask it again."""
@@ -127,6 +136,7 @@ class Runner:
             completed_at=self._now(),
             reason=reason,
             error=_storable(error.detail[:MOST_ERROR]),
+            metadata=error.account if isinstance(error, PersonaError) else {},
         )
 
     def _now(self) -> datetime:

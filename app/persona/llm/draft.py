@@ -7,6 +7,7 @@ from typing import Any
 from app.core.errors import PersonaProtocol, PersonaTooLong
 from app.persona.llm.chat import Completion, Finish, OnText, Usage
 from app.persona.tools.tool import MOST_ARGUMENT_BYTES, Call
+from app.persona.words import one_line
 
 MOST_TEXT = 1024 * 1024
 MOST_CALLS = 64
@@ -122,7 +123,7 @@ def _without_thought(text: str) -> str:
 
 
 def _name(value: Any) -> str:
-    return _whole([value[:_LONGEST_NAME]]) if isinstance(value, str) else ""
+    return one_line(value, _LONGEST_NAME) if isinstance(value, str) else ""
 
 
 def _is_count(value: Any) -> bool:
