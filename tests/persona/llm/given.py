@@ -63,7 +63,7 @@ def ask(
     )
 
 
-def fail(model: ChatModel, **how: Any) -> PersonaError:
+def fail(model: ChatModel, *messages: Message, **how: Any) -> PersonaError:
     with pytest.raises(PersonaError) as caught:
-        ask(model, **how)
+        ask(model, *messages, **how)
     return caught.value
