@@ -15,7 +15,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.core.errors import FieldError, SettingsError
+from app.core.errors import BadJson, FieldError, SettingsError
+from app.core.prices import Price, read_prices
 from app.core.spans import read_span
 
 SHORTEST_TOKEN = 32
@@ -26,6 +27,14 @@ class Backend(StrEnum):
 
     EMBEDDED = "embedded"
     SERVICE = "service"
+    LLM = "llm"
+
+
+class SpokenDialect(StrEnum):
+    """How the server of a language model is talked to."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,15 @@ class Settings:
     persona_timeout: timedelta
     embedding_model: str | None
     persona_tasks_per_day: int
+    persona_model: str | None
+    persona_api_key: str | None = field(repr=False)
+    persona_dialect: SpokenDialect
+    persona_stream: bool
+    persona_max_rounds: int
+    persona_max_tool_calls: int
+    persona_max_tokens_per_run: int
+    persona_context_tokens: int
+    persona_prices: Mapping[str, Price]
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -130,6 +148,11 @@ def _check_file(value: str) -> None:
         raise ValidationError(f"{value!r} is not a file that can be read")
 
 
+def _check_key(value: str) -> None:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValidationError("must be ASCII without blanks")
+
+
 def _default(text: str, help_text: str) -> dict[str, Any]:
     return {"load_default": None, "metadata": {"default": text, "help": help_text}}
 
@@ -179,13 +202,18 @@ class SettingsSchema(Schema):
     PERSONA_BACKEND = fields.String(
         load_default="embedded",
         validate=validate.OneOf(
-            [str(b) for b in Backend], error="must be one of: embedded, service"
+            [str(b) for b in Backend], error="must be one of: embedded, service, llm"
         ),
-        metadata={"help": "who answers: embedded (no model, no network) or service (HTTP)"},
+        metadata={
+            "help": "who answers: embedded (no model, no network), service (HTTP) or llm (a model)"
+        },
     )
     PERSONA_URL = fields.String(
         validate=_check_url,
-        **_default("none", "base address of the persona service; needed with service"),
+        **_default(
+            "none",
+            "base address of the persona service, or of the model's server; needed with both",
+        ),
     )
     PERSONA_TIMEOUT = Span(
         load_default=timedelta(minutes=15),
@@ -202,6 +230,49 @@ class SettingsSchema(Schema):
         load_default=10,
         validate=validate.Range(0, 1000),
         metadata={"help": "tasks that the persona may create in 24 hours, all runs together"},
+    )
+    PERSONA_MODEL = fields.String(
+        validate=validate.Length(max=200),
+        **_default("none", "model of tasks that name none; needed with llm"),
+    )
+    PERSONA_API_KEY = fields.String(
+        validate=_check_key, **_default("none", "key that the model's server is shown")
+    )
+    PERSONA_API_KEY_FILE = fields.String(**_default("none", "file that holds PERSONA_API_KEY"))
+    PERSONA_DIALECT = fields.String(
+        load_default="openai",
+        validate=validate.OneOf(
+            [str(d) for d in SpokenDialect], error="must be one of: openai, anthropic"
+        ),
+        metadata={"help": "how the model's server is talked to: openai or anthropic"},
+    )
+    PERSONA_STREAM = fields.String(
+        load_default="on",
+        validate=validate.OneOf(["on", "off"], error="must be on or off"),
+        metadata={"help": "whether a model's answer is read while it is written: on or off"},
+    )
+    PERSONA_MAX_ROUNDS = WholeNumber(
+        load_default=12,
+        validate=validate.Range(1, 100),
+        metadata={"help": "most times that a model is asked in one run, unless the task says"},
+    )
+    PERSONA_MAX_TOOL_CALLS = WholeNumber(
+        load_default=50,
+        validate=validate.Range(0, 1000),
+        metadata={"help": "most calls of tools in one run"},
+    )
+    PERSONA_MAX_TOKENS_PER_RUN = WholeNumber(
+        load_default=200_000,
+        validate=validate.Range(min=1),
+        metadata={"help": "tokens, read and written, after which a run gives its final answer"},
+    )
+    PERSONA_CONTEXT_TOKENS = WholeNumber(
+        load_default=8192,
+        validate=validate.Range(2048, 10_000_000),
+        metadata={"help": "tokens that the model reads and writes at one time"},
+    )
+    PERSONA_PRICES = fields.String(
+        **_default("none", "JSON file with what a million tokens of each model cost")
     )
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,
@@ -263,33 +334,53 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     given = {name: environment[name].strip() for name in schema.fields if environment.get(name)}
     given = {name: value for name, value in given.items() if value}
     errors: list[FieldError] = []
-    _read_token_file(given, errors)
+    for name in ("API_TOKEN", "PERSONA_API_KEY"):
+        _read_secret_file(name, given, errors)
     try:
         values = schema.load(given)
     except ValidationError as error:
         wrong = error.messages_dict
         errors += [FieldError(field=name, message="; ".join(wrong[name])) for name in wrong]
         values = {**SettingsSchema().load({}), **dict(error.valid_data or {})}
+    prices = _read_prices(values["PERSONA_PRICES"], errors)
     wrong_names = {error.field for error in errors}
     errors += [e for e in _check_together(values, wrong_names) if e.field not in wrong_names]
     if errors:
         raise SettingsError(errors)
-    return _settings(values)
+    return _settings(values, prices)
 
 
-def _read_token_file(given: dict[str, str], errors: list[FieldError]) -> None:
-    path = given.get("API_TOKEN_FILE")
+def _read_secret_file(name: str, given: dict[str, str], errors: list[FieldError]) -> None:
+    path = given.get(f"{name}_FILE")
     if path is None:
         return
-    if "API_TOKEN" in given:
-        message = "set this or API_TOKEN, not both"
-        errors.append(FieldError(field="API_TOKEN_FILE", message=message))
+    if name in given:
+        message = f"set this or {name}, not both"
+        errors.append(FieldError(field=f"{name}_FILE", message=message))
         return
     try:
-        given["API_TOKEN"] = Path(path).read_text(encoding="utf-8").strip()
+        secret = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot be read: {error}"
-        errors.append(FieldError(field="API_TOKEN_FILE", message=message))
+        errors.append(FieldError(field=f"{name}_FILE", message=message))
+        return
+    if secret:
+        given[name] = secret
+    else:
+        errors.append(FieldError(field=f"{name}_FILE", message="is empty"))
+
+
+def _read_prices(path: str | None, errors: list[FieldError]) -> Mapping[str, Price]:
+    if path is None:
+        return {}
+    try:
+        return read_prices(Path(path).read_bytes())
+    except OSError as error:
+        message = f"cannot be read: {error}"
+    except BadJson as error:
+        message = f"is no table of prices: {error.detail}"
+    errors.append(FieldError(field="PERSONA_PRICES", message=message))
+    return {}
 
 
 def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldError]:
@@ -301,16 +392,18 @@ def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldErr
             f"{SHORTEST_TOKEN} random characters, for example the output of `openssl rand -hex 32`"
         )
         errors.append(FieldError(field="API_TOKEN", message=message))
-    if values["PERSONA_BACKEND"] == "service" and not values["PERSONA_URL"]:
-        message = "is needed with PERSONA_BACKEND=service"
-        errors.append(FieldError(field="PERSONA_URL", message=message))
+    needed = {"service": ["PERSONA_URL"], "llm": ["PERSONA_URL", "PERSONA_MODEL"]}
+    for name in needed.get(values["PERSONA_BACKEND"], []):
+        if not values[name]:
+            message = f"is needed with PERSONA_BACKEND={values['PERSONA_BACKEND']}"
+            errors.append(FieldError(field=name, message=message))
     if values["EMBEDDING_MODEL"] and not values["PERSONA_URL"]:
         message = "needs PERSONA_URL, the server that has the model"
         errors.append(FieldError(field="EMBEDDING_MODEL", message=message))
     return errors
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
+def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Settings:
     space = Path(os.path.abspath(values["PERSONA_SPACE"]))  # noqa: PTH100  links are kept
     given = values["STATE_DIR"]
     state = Path(given).absolute() if given else space.with_name(f"{space.name}.state")
@@ -330,6 +423,15 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         persona_timeout=values["PERSONA_TIMEOUT"],
         embedding_model=values["EMBEDDING_MODEL"],
         persona_tasks_per_day=values["PERSONA_TASKS_PER_DAY"],
+        persona_model=values["PERSONA_MODEL"],
+        persona_api_key=values["PERSONA_API_KEY"],
+        persona_dialect=SpokenDialect(values["PERSONA_DIALECT"]),
+        persona_stream=values["PERSONA_STREAM"] == "on",
+        persona_max_rounds=values["PERSONA_MAX_ROUNDS"],
+        persona_max_tool_calls=values["PERSONA_MAX_TOOL_CALLS"],
+        persona_max_tokens_per_run=values["PERSONA_MAX_TOKENS_PER_RUN"],
+        persona_context_tokens=values["PERSONA_CONTEXT_TOKENS"],
+        persona_prices=prices,
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

@@ -1,6 +1,7 @@
 """Settings -> services: the only place where the parts are put together."""
 
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from threading import Event
 import orjson
 import structlog
 
-from app.config import Backend, Settings
+from app.config import Backend, Settings, SpokenDialect
 from app.core.clock import Clock, SystemClock
 from app.core.errors import LedgerUnavailable
 from app.core.ids import Ids, RandomIds
@@ -24,18 +25,28 @@ from app.persona.feelings.series import MoodSeries
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
+from app.persona.llm.anthropic import Anthropic
+from app.persona.llm.chat import ChatModel
+from app.persona.llm.dialect import Dialect
+from app.persona.llm.openai import OpenAi
+from app.persona.llm.patience import PatientModel
+from app.persona.llm.wire import HttpModel
+from app.persona.llm_persona import LlmPersona, Means
 from app.persona.memory.embedding import HttpEmbedder
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.recall import Recall
 from app.persona.memory.store import Memories
+from app.persona.prompting.sources import Sources
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
+from app.persona.tools.tool import Toolbox
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.forgetting import Forgetting
 from app.runs.history import History
 from app.runs.keys import Keys
 from app.runs.ledger import Ledger
+from app.runs.preview import PromptPreviews
 from app.runs.processes import Processes, this_place
 from app.runs.recording import Space as RecordedSpace
 from app.runs.recording import SpaceRecorder
@@ -64,6 +75,10 @@ from app.tasks.watcher import Watcher
 log = structlog.get_logger(__name__)
 
 _DEFAULT_TASKS = Path(__file__).parent / "tasks" / "templates" / "defaults.json"
+_DIALECTS: Mapping[SpokenDialect, Dialect] = {
+    SpokenDialect.OPENAI: OpenAi(),
+    SpokenDialect.ANTHROPIC: Anthropic(),
+}
 _FILERS = 4
 _UPKEEP_EVERY = timedelta(minutes=10)
 
@@ -100,6 +115,7 @@ class Services:
     moods: MoodSeries
     lexicons: Lexicons
     feelings: Feelings
+    previews: PromptPreviews
 
     def prepare(self, *, adopting: bool = True) -> None:
         """Make database and space ready: migrate, make the folders, read tasks.json, and put the
@@ -299,6 +315,7 @@ def build(
         moods=moods,
         lexicons=lexicons,
         feelings=Feelings(moods, lexicons, clock),
+        previews=PromptPreviews(registry, runner, clock, ids),
     )
 
 
@@ -316,9 +333,42 @@ def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedS
 
 
 def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
-    if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
-        return ServicePersona(settings.persona_url, clock)
-    return EmbeddedPersona(Space(settings.persona_space), history)
+    url = settings.persona_url or ""
+    if settings.persona_backend is Backend.SERVICE:
+        return ServicePersona(url, clock)
+    space = Space(settings.persona_space)
+    if settings.persona_backend is Backend.LLM:
+        return LlmPersona(
+            _model(settings, url, clock),
+            Toolbox([]),
+            Sources(space=space),
+            clock,
+            _means(settings),
+            new_mark=lambda: secrets.token_hex(8),
+        )
+    return EmbeddedPersona(space, history)
+
+
+def _model(settings: Settings, url: str, clock: Clock) -> ChatModel:
+    model = HttpModel(
+        _DIALECTS[settings.persona_dialect],
+        url,
+        clock,
+        key=settings.persona_api_key,
+        streams=settings.persona_stream,
+    )
+    return PatientModel(model)
+
+
+def _means(settings: Settings) -> Means:
+    return Means(
+        model=settings.persona_model or "",
+        max_rounds=settings.persona_max_rounds,
+        max_tool_calls=settings.persona_max_tool_calls,
+        max_tokens=settings.persona_max_tokens_per_run,
+        context_tokens=settings.persona_context_tokens,
+        prices=settings.persona_prices,
+    )
 
 
 def _meaning(settings: Settings, database: Database, clock: Clock) -> Meaning | None:

@@ -2,17 +2,44 @@
 
 from flask import Flask, Response
 
-from app.api import desk, executions, health, memories, mood, revisions, runs, schedules, tasks
+from app.api import (
+    desk,
+    executions,
+    health,
+    memories,
+    mood,
+    prompts,
+    revisions,
+    runs,
+    schedules,
+    tasks,
+)
 from app.api.docs import docs
 from app.api.door import RunIdConverter, TaskIdConverter
 from app.api.openapi import Description
+
+_PARTS = (
+    *(tasks, executions, prompts, runs, revisions, schedules),
+    *(memories, mood, desk, health),
+)
 
 
 def open_doors(app: Flask, version: str) -> None:
     """Register every endpoint of the API with its description."""
     app.url_map.converters.update(task_id=TaskIdConverter, run_id=RunIdConverter)
     description = Description(app, version)
-    for part in (tasks, executions, runs, revisions, schedules, memories, desk, mood, health):
+    for part in (
+        tasks,
+        executions,
+        prompts,
+        runs,
+        revisions,
+        schedules,
+        memories,
+        desk,
+        mood,
+        health,
+    ):
         description.register_blueprint(part.door)
     app.register_blueprint(docs(description))
     app.add_url_rule("/api/tasks/", "with_slash", _without_slash, methods=["GET", "POST"])

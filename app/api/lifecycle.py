@@ -18,7 +18,7 @@ from flask import Flask
 
 import app
 from app.api.serving import EXTENSION
-from app.config import Settings, is_loopback
+from app.config import Backend, Settings, is_loopback
 from app.core.errors import FieldError, SettingsError
 from app.core.instants import write_instant
 from app.core.spans import write_span
@@ -89,7 +89,8 @@ def _where(settings: Settings) -> str:
     if settings.persona_url is None:
         return ""
     parts = urlsplit(settings.persona_url)
-    return f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    model = f" ({settings.persona_model})" if settings.persona_backend is Backend.LLM else ""
+    return f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{model}"
 
 
 def _next(services: Services) -> str:

@@ -8,6 +8,7 @@ sentence is in attributes and comes out of `extensions()`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 
@@ -275,7 +276,8 @@ class PersonaError(PersonaTasksError):
     """The persona gave no answer that counts.
 
     `reason` is the machine-readable reason of the run, `reached` whether the persona may have
-    acted on the prompt (then nothing is sent again blindly).
+    acted on the prompt (then nothing is sent again blindly), `account` what is kept with the run
+    all the same: what was done and used until then.
     """
 
     problem = "persona"
@@ -283,6 +285,7 @@ class PersonaError(PersonaTasksError):
     status = 502
     reason = "persona_protocol"
     reached = True
+    account: Mapping[str, Any] = MappingProxyType({})
 
 
 class PersonaUnreachable(PersonaError):
@@ -316,10 +319,25 @@ class PersonaAuth(PersonaError):
 
 
 class PersonaLimit(PersonaError):
-    """The persona asks to come back later."""
+    """The persona asks to come back later.
+
+    `retry_after` is how much later, None where it did not say. Not `transient` where waiting does
+    not help because a credit is used up.
+    """
 
     reason = "persona_limit"
     transient = True
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: timedelta | None = None,
+        transient: bool = True,
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.transient = transient
 
 
 class PersonaRefused(PersonaError):
@@ -335,7 +353,7 @@ class PersonaFailed(PersonaError):
 
 
 class PersonaTooLong(PersonaError):
-    """The answer is longer than what is read."""
+    """The prompt or the answer is longer than what is taken."""
 
     reason = "persona_too_long"
 

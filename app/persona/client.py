@@ -58,11 +58,16 @@ class Unrecorded:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a persona is asked; `prompt` is rendered, the task keeps its own text."""
+    """What a persona is asked; `prompt` is rendered, the task keeps its own text.
+
+    `refused` says what is wrong with tasks.json, which the prompt says already: for a persona that
+    makes its own prompt of the task and the occasion.
+    """
 
     task: Task
     occasion: Occasion
     prompt: str
+    refused: Sequence[str] = ()
     changes: Changes = field(default_factory=Unrecorded)
 
 
@@ -106,6 +111,14 @@ class Deadline:
         self.check()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One message of what is sent for a run; `role` is system or user."""
+
+    role: str
+    content: str
+
+
 class Persona(Protocol):
     """Answers prompts."""
 
@@ -116,8 +129,16 @@ class Persona(Protocol):
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the answer before the deadline; raise PersonaError, or SpaceError."""
 
+    def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
+        """Return what `reply` would send first, and do nothing."""
+
     def problem(self) -> str | None:
         """Say what is known to be wrong, without asking anybody; None where nothing is."""
+
+
+def as_one_message(request: Request) -> Sequence[Sent]:
+    """Return what a persona sends that takes the rendered prompt as it is."""
+    return [Sent(role="user", content=request.prompt)]
 
 
 @dataclass(frozen=True, kw_only=True)

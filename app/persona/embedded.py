@@ -1,7 +1,9 @@
 """The default persona: entries composed from the space and the records; no model, no network."""
 
+from collections.abc import Sequence
+
 from app.persona.appending import LARGEST_FILE
-from app.persona.client import Deadline, Records, Reply, Request
+from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_message
 from app.persona.composing import compose
 from app.persona.findings import Findings, gather, target_of
 from app.persona.journal import Entry, read_journal, start_mark, write_entry
@@ -38,6 +40,10 @@ class EmbeddedPersona:
                 "language_model": False,
             },
         )
+
+    def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
+        """Return the rendered prompt as one message."""
+        return as_one_message(request)
 
     def problem(self) -> str | None:
         """Say why the space cannot be used; None where it can."""

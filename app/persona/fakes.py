@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.core.errors import PersonaError
-from app.persona.client import Deadline, PastRun, Reply, Request
+from app.persona.client import Deadline, PastRun, Reply, Request, Sent, as_one_message
 
 Line = str | Reply | PersonaError | Callable[[Request, Deadline], Reply]
 
@@ -40,6 +40,9 @@ class ScriptedPersona:
         if isinstance(line, str):
             return Reply(text=line)
         return line if isinstance(line, Reply) else line(request, deadline)
+
+    def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
+        return as_one_message(request)
 
     def problem(self) -> str | None:
         return self._problem

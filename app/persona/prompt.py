@@ -1,5 +1,6 @@
 """What a prompt is made of: the clock, the task's own text, what is wrong with tasks.json. Pure."""
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -18,13 +19,25 @@ def render_prompt(task: Task, occasion: Occasion, refused: Sequence[str]) -> str
     `refused` says per entry of tasks.json what is wrong with it; it may quote anything that stands
     there, so it comes last, line by line behind `>`, and is called data.
     """
-    parts = ["\n".join(["# The clock", *_clock(task, occasion)]), f"# The task\n{task.prompt}"]
+    parts = ["\n".join(["# The clock", *clock_lines(task, occasion)])]
+    parts.append(f"# The task\n{task.prompt}")
+    if parameters := parameter_lines(task):
+        parts.append("\n".join(["# Parameters of the task", *parameters]))
     if refused:
         parts.append("\n".join(["# Edits of tasks.json that were refused", *_refused(refused)]))
     return "\n\n".join(parts)
 
 
-def _clock(task: Task, occasion: Occasion) -> list[str]:
+def parameter_lines(task: Task) -> list[str]:
+    """Return the values that a task is given, one a line, as JSON: nothing in them ends a line."""
+    return [
+        f"- {json.dumps(name, ensure_ascii=False)}: {json.dumps(value, ensure_ascii=False)}"
+        for name, value in task.parameters.items()
+    ]
+
+
+def clock_lines(task: Task, occasion: Occasion) -> list[str]:
+    """Return what a run is told about time: now, its slot, how late it is, the run before."""
     zone = task.timezone
     lines = [
         f"- Now: {weekday_and_time(occasion.now, zone)} ({write_instant(occasion.now)})",

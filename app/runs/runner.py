@@ -18,7 +18,7 @@ from app.core.errors import (
     PersonaTimeout,
     SpaceError,
 )
-from app.persona.client import Deadline, Occasion, Persona, Reply, Request
+from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
 from app.persona.prompt import render_prompt
 from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
@@ -72,7 +72,9 @@ class Runner:
         if outcome.status is Status.SUCCEEDED:
             return outcome
         changes = self._changes(recording, (), cancelled)
-        return replace(outcome, metadata={"files": self._files(changes)}) if changes else outcome
+        if not changes:
+            return outcome
+        return replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
 
     def _outcome(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
         try:
@@ -91,13 +93,17 @@ class Runner:
             name = type(error).__name__
             return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
+    def would_send(self, claim: Claim, *, within: timedelta) -> Sequence[Sent]:
+        """Return what the run of such a claim would send first; raise what the persona raises."""
+        task = self._book.task_at(claim.task_id, claim.revision)
+        deadline = Deadline(self._clock, within, threading.Event())
+        return self._persona.would_send(self._request(task, claim), deadline)
+
     def _ask(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
         task = self._task(claim, cancelled)
-        occasion = self._occasion(claim)
-        prompt = render_prompt(task, occasion, self._refused())
         if not self._persona.has_hands:
             self._look_first(recording)
-        request = Request(task=task, occasion=occasion, prompt=prompt, changes=recording)
+        request = replace(self._request(task, claim), changes=recording)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
         outcome = self._judge(task, reply)
@@ -150,6 +156,11 @@ class Runner:
             for change in changes[:_MOST_FILES]
         ]
 
+    def _request(self, task: Task, claim: Claim) -> Request:
+        occasion, refused = self._occasion(claim), self._refused()
+        prompt = render_prompt(task, occasion, refused)
+        return Request(task=task, occasion=occasion, prompt=prompt, refused=refused)
+
     def _task(self, claim: Claim, cancelled: threading.Event) -> Task:
         """Return the task of the claim; while the ledger does not answer, ask it again."""
         deadline = Deadline(self._clock, self._longest, cancelled)
@@ -201,6 +212,7 @@ class Runner:
             completed_at=self._now(),
             reason=reason,
             error=_storable(error.detail[:MOST_ERROR]),
+            metadata=error.account if isinstance(error, PersonaError) else {},
         )
 
     def _now(self) -> datetime:
