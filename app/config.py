@@ -43,6 +43,10 @@ class Settings:
     persona_backend: Backend
     persona_url: str | None
     persona_timeout: timedelta
+    space_max_bytes: int
+    space_max_files: int
+    journals: tuple[str, ...]
+    scripts: bool
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -166,6 +170,25 @@ class SettingsSchema(Schema):
             "PERSONA_SPACE with .state added",
             "what the service keeps for itself, out of the persona's reach",
         )
+    )
+    SPACE_MAX_BYTES = WholeNumber(
+        load_default=1_000_000_000,
+        validate=validate.Range(min=1),
+        metadata={"help": "most bytes in files of the space, beyond which tools write nothing"},
+    )
+    SPACE_MAX_FILES = WholeNumber(
+        load_default=20_000,
+        validate=validate.Range(min=1),
+        metadata={"help": "most files and folders in the space, the same"},
+    )
+    JOURNALS = fields.String(
+        load_default="scratch/*_reflections.md scratch/*_journal.md scratch/*_insights.md",
+        metadata={"help": "files to which tools may only append, as patterns between blanks"},
+    )
+    SCRIPTS = fields.String(
+        load_default="on",
+        validate=validate.OneOf(["on", "off"], error="must be one of: on, off"),
+        metadata={"help": "whether run_script may run programs: on, where they can be confined"},
     )
     PERSONA_BACKEND = fields.String(
         load_default="embedded",
@@ -296,6 +319,10 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         persona_backend=Backend(values["PERSONA_BACKEND"]),
         persona_url=values["PERSONA_URL"],
         persona_timeout=values["PERSONA_TIMEOUT"],
+        space_max_bytes=values["SPACE_MAX_BYTES"],
+        space_max_files=values["SPACE_MAX_FILES"],
+        journals=tuple(values["JOURNALS"].split()),
+        scripts=values["SCRIPTS"] == "on",
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

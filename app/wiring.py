@@ -19,8 +19,12 @@ from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
+from app.persona.quota import Quota
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
+from app.persona.tools.files import FileTools
+from app.persona.tools.tool import Toolbox
+from app.persona.writing import Hands
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History
@@ -64,6 +68,7 @@ class Services:
     registry: Registry
     desk: Desk
     watcher: Watcher
+    toolbox: Toolbox
     persona: Persona
     history: History
     keys: Keys
@@ -182,7 +187,9 @@ def build(
     registry = Registry(database, clock, TaskTimetable(book), settling)
     space_file = SpaceFile(settings.persona_space / "tasks")
     desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
-    persona = persona or _persona(settings, history, clock)
+    space = Space(settings.persona_space)
+    hands = _hands(settings, space, clock)
+    persona = persona or _persona(settings, space, hands, history, clock)
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     runner = Runner(persona, _Book(registry, desk, clock), clock, longest=settings.persona_timeout)
     processes = Processes(database, clock, ids, this_place())
@@ -233,6 +240,7 @@ def build(
         registry=registry,
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
+        toolbox=Toolbox(FileTools(space, hands, settings.journals).tools()),
         persona=persona,
         history=history,
         keys=keys,
@@ -248,10 +256,17 @@ def build(
     )
 
 
-def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
+def _hands(settings: Settings, space: Space, clock: Clock) -> Hands:
+    bounds = {"most_bytes": settings.space_max_bytes, "most_files": settings.space_max_files}
+    return Hands(space, Quota(space, clock, **bounds))
+
+
+def _persona(
+    settings: Settings, space: Space, hands: Hands, history: History, clock: Clock
+) -> Persona:
     if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
         return ServicePersona(settings.persona_url, clock)
-    return EmbeddedPersona(Space(settings.persona_space), history)
+    return EmbeddedPersona(space, hands, history)
 
 
 def next_firing(services: Services) -> tuple[str, datetime] | None:

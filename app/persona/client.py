@@ -45,7 +45,14 @@ class Changes(Protocol):
         """Note durably that the run is about to change, make or remove these files.
 
         Raises PersonaCancelled where the run is no longer this process's: then nothing may be
-        changed. Called under the lock of the space; a path that was announced costs nothing again.
+        changed. Called under the lock of the file's folder; a path that was announced costs nothing
+        again.
+        """
+
+    def announce_all(self) -> None:
+        """Note durably that from now on the run may change any file, without announcing it.
+
+        For what cannot name its files, such as a script. Raises as `announce` does.
         """
 
 
@@ -53,6 +60,9 @@ class Unrecorded:
     """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
 
     def announce(self, paths: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def announce_all(self) -> None:
         """Do nothing."""
 
 

@@ -8,6 +8,7 @@ from app.persona.journal import Entry, read_journal, start_mark, write_entry
 from app.persona.sections import Block, since_the_entry_before
 from app.persona.space import Space
 from app.persona.words import day, plain, started_by, weekday_and_time
+from app.persona.writing import Hands
 
 
 class EmbeddedPersona:
@@ -19,8 +20,9 @@ class EmbeddedPersona:
 
     name = "embedded"
 
-    def __init__(self, space: Space, records: Records) -> None:
+    def __init__(self, space: Space, hands: Hands, records: Records) -> None:
         self._space = space
+        self._hands = hands
         self._records = records
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
@@ -28,7 +30,7 @@ class EmbeddedPersona:
         deadline.check()
         target = target_of(request.task.prompt)
         entry = self._compose(request, deadline)
-        if target and not self._append(target, entry, deadline):
+        if target and not self._append(target, entry, request, deadline):
             entry = self._written(target, entry.run_id) or entry
         return Reply(
             text=entry.text,
@@ -56,9 +58,9 @@ class EmbeddedPersona:
             body=[_preface(findings), *blocks, *since_the_entry_before(findings, blocks)],
         )
 
-    def _append(self, target: str, entry: Entry, deadline: Deadline) -> bool:
+    def _append(self, target: str, entry: Entry, request: Request, deadline: Deadline) -> bool:
         mark = start_mark(entry.run_id)
-        return self._space.append_text(target, entry.text, deadline, unless=mark)
+        return self._hands.append_text(target, entry.text, deadline, request.changes, unless=mark)
 
     def _written(self, target: str, run_id: str) -> Entry | None:
         entries = read_journal(self._space.read_text(target, LARGEST_FILE)).entries
