@@ -295,10 +295,19 @@ def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldErr
             f"{SHORTEST_TOKEN} random characters, for example the output of `openssl rand -hex 32`"
         )
         errors.append(FieldError(field="API_TOKEN", message=message))
+    if "STATE_DIR" not in wrong and _is_within_space(values):
+        message = "must not lie within PERSONA_SPACE, where the persona reaches it"
+        errors.append(FieldError(field="STATE_DIR", message=message))
     if values["PERSONA_BACKEND"] == "service" and not values["PERSONA_URL"]:
         message = "is needed with PERSONA_BACKEND=service"
         errors.append(FieldError(field="PERSONA_URL", message=message))
     return errors
+
+
+def _is_within_space(values: Mapping[str, Any]) -> bool:
+    state = values["STATE_DIR"]
+    space = Path(values["PERSONA_SPACE"]).resolve()
+    return bool(state) and Path(state).resolve().is_relative_to(space)
 
 
 def _settings(values: Mapping[str, Any]) -> Settings:

@@ -18,11 +18,13 @@ from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
+from app.persona.confinement import Confinement
 from app.persona.embedded import EmbeddedPersona
 from app.persona.quota import Quota
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
 from app.persona.tools.files import FileTools
+from app.persona.tools.scripts import ScriptTool
 from app.persona.tools.tool import Toolbox
 from app.persona.writing import Hands
 from app.runs.engine import Engine
@@ -68,6 +70,7 @@ class Services:
     registry: Registry
     desk: Desk
     watcher: Watcher
+    confinement: Confinement
     toolbox: Toolbox
     persona: Persona
     history: History
@@ -105,6 +108,7 @@ class Services:
 
         Without `ticking` it only works off what is queued.
         """
+        self.confinement.availability()
         self.clockwork.start(ticking=ticking)
         self.engine.start()
         if ticking:
@@ -188,7 +192,11 @@ def build(
     space_file = SpaceFile(settings.persona_space / "tasks")
     desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
     space = Space(settings.persona_space)
-    hands = _hands(settings, space, clock)
+    quota = Quota(
+        space, clock, most_bytes=settings.space_max_bytes, most_files=settings.space_max_files
+    )
+    hands = Hands(space, quota)
+    confinement = Confinement(settings.persona_space, clock, is_wanted=settings.scripts)
     persona = persona or _persona(settings, space, hands, history, clock)
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     runner = Runner(persona, _Book(registry, desk, clock), clock, longest=settings.persona_timeout)
@@ -240,7 +248,13 @@ def build(
         registry=registry,
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
-        toolbox=Toolbox(FileTools(space, hands, settings.journals).tools()),
+        confinement=confinement,
+        toolbox=Toolbox(
+            [
+                *FileTools(space, hands, settings.journals).tools(),
+                ScriptTool(space, confinement, quota, clock).tool(),
+            ]
+        ),
         persona=persona,
         history=history,
         keys=keys,
@@ -251,14 +265,16 @@ def build(
         auditor=Auditor(registry, history, book, clock),
         recovery=recovery,
         retention=retention,
-        health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
+        health=HealthCheck(
+            registry,
+            desk,
+            persona,
+            clock,
+            liveness=clockwork.liveness,
+            scripts=confinement.availability,
+        ),
         results=results,
     )
-
-
-def _hands(settings: Settings, space: Space, clock: Clock) -> Hands:
-    bounds = {"most_bytes": settings.space_max_bytes, "most_files": settings.space_max_files}
-    return Hands(space, Quota(space, clock, **bounds))
 
 
 def _persona(

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -69,30 +69,39 @@ class Quota:
                 bytes=self._used.bytes + more_bytes, files=self._used.files + more_files
             )
 
-    def excess(self) -> str | None:
-        """Look afresh and say in what the space is beyond its bounds; None where in nothing."""
+    def watch(self) -> Callable[[], str | None]:
+        """Return what looks afresh and says in what the space grew beyond its bounds since now."""
+        before = self._looked_at()
+
+        def excess() -> str | None:
+            now = self._looked_at()
+            grew = now.bytes > before.bytes or now.files > before.files
+            return self._excess(now) if grew or now.closed != before.closed else None
+
+        return excess
+
+    def _looked_at(self) -> Usage:
         with self._lock:
             self._measure()
-            return self._excess(0, 0)
+            return self._used
 
     def _check(self, more_bytes: int, more_files: int) -> None:
-        is_stale = self._clock.monotonic() >= self._stale_at
         if more_bytes <= 0 and more_files <= 0:
             return
-        if is_stale or self._excess(more_bytes, more_files):
+        is_stale = self._clock.monotonic() >= self._stale_at
+        if is_stale or self._excess(self._used, more_bytes, more_files):
             self._measure()
-        excess = self._excess(max(more_bytes, 0), max(more_files, 0))
+        excess = self._excess(self._used, more_bytes, more_files)
         if excess is not None:
             raise SpaceFull(f"the space is full: {excess}; delete or shorten something first")
 
-    def _excess(self, more_bytes: int, more_files: int) -> str | None:
-        used = self._used
+    def _excess(self, used: Usage, more_bytes: int = 0, more_files: int = 0) -> str | None:
         if used.closed is not None:
             return f"the folder `{used.closed}` cannot be looked into, or lies too deep"
-        if used.bytes + more_bytes > self._most_bytes:
-            return f"it holds {used.bytes} bytes of at most {self._most_bytes}"
-        if used.files + more_files > self._most_files:
-            return f"it holds {used.files} files and folders of at most {self._most_files}"
+        if used.bytes + max(more_bytes, 0) > self._most_bytes:
+            return f"it holds {used.bytes} bytes, and {self._most_bytes} are the most"
+        if used.files + max(more_files, 0) > self._most_files:
+            return f"it holds {used.files} files and folders, and {self._most_files} are the most"
         return None
 
     def _measure(self) -> None:

@@ -226,11 +226,7 @@ class FileTools:
             for file in listing.files
         ]
         text = as_data(f"`{directory}`", "\n".join(lines) or "[nothing]")
-        return (
-            text
-            if listing.complete
-            else f"{text}\n[more than {MOST_LISTED} names, others left out]"
-        )
+        return text if listing.complete else f"{text}\n[more than {MOST_LISTED} names]"
 
     def search(self, arguments: Mapping[str, Any], use: Use) -> str:
         """Return the lines that hold the text, newest files first."""
