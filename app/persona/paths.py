@@ -39,6 +39,8 @@ def changeable(path: str) -> tuple[str, ...]:
         raise SpaceError(f"{path[:80]!r} lies too deep; at most {DEEPEST} folders, one in another")
     if any(part.strip() != part or part.endswith(".") for part in parts):
         raise SpaceError(f"{path[:80]!r}: a name must not end with a dot, or begin or end blank")
+    if any(_looks_like_a_way(unicodedata.normalize("NFKC", part)) for part in parts):
+        raise SpaceError(f"{path[:80]!r}: a name must not look like another path")
     return parts
 
 
@@ -55,6 +57,10 @@ def is_listed(name: str) -> bool:
 def is_service(name: str) -> bool:
     """Say whether some file system may take the name for that of the service's folder."""
     return unicodedata.normalize("NFKC", name).casefold().rstrip(". ") == SERVICE_FOLDER
+
+
+def _looks_like_a_way(name: str) -> bool:
+    return name.startswith(".") or "/" in name or "\\" in name
 
 
 def matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:

@@ -3,13 +3,11 @@
 import fcntl
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,9 +28,9 @@ from app.persona.space import (
     space_file,
 )
 from tests.persona.given import NOW, a_deadline, a_real_deadline, hands_on, put
+from tests.persona.treachery import SECRET, TRAPS, everything, names, plant, swapping
 
 SKELETON = Path(__file__).parents[2] / "app" / "persona" / "skeleton"
-SECRET = "the secret of somebody else"
 
 
 def append(space: Space, path: str, text: str, deadline: Deadline, **more: Any) -> bool:
@@ -139,82 +137,11 @@ def test_a_path_that_leads_upwards_is_told_so(space: Space, path: str) -> None:
         space.read_text(path, 100)
 
 
-def everything(root: Path) -> list[tuple[str, bytes]]:
-    """Return every file below with its content; folders made on the way do not count."""
-    files = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted((str(path.relative_to(root)), path.read_bytes()) for path in files)
-
-
-def plant(space: Space, outside: Path, what: str) -> str:
-    """Put something treacherous into the space; return the path that leads to it."""
-    scratch = space.root / "scratch"
-    trap = scratch / "trap.md"
-    if what == "link to a file outside":
-        trap.symlink_to(outside / "secret.md")
-    elif what == "relative link outside":
-        trap.symlink_to("../../outside/secret.md")
-    elif what == "link to nothing":
-        trap.symlink_to(outside / "new.md")
-    elif what == "link to itself":
-        trap.symlink_to("trap.md")
-    elif what == "link within the space":
-        trap.symlink_to("notes.md")
-    elif what == "link by proc":
-        trap.symlink_to("/proc/self/environ")
-    elif what == "link to a device":
-        trap.symlink_to("/dev/zero")
-    elif what == "hard link outside":
-        os.link(outside / "secret.md", trap)
-    elif what == "hard link within":
-        os.link(scratch / "notes.md", trap)
-    elif what == "pipe":
-        os.mkfifo(trap)
-    elif what == "socket":
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(os.path.relpath(trap))
-    elif what == "folder":
-        trap.mkdir()
-    elif what == "folder that is a link outside":
-        (scratch / "door").symlink_to(outside)
-        return "scratch/door/secret.md"
-    elif what == "folder that is a link by proc":
-        (scratch / "door").symlink_to("/proc/self/cwd")
-        return "scratch/door/setup.cfg"
-    elif what == "folder that is a link within":
-        (space.root / "door").symlink_to("scratch")
-        return "door/notes.md"
-    elif what == "chain of links":
-        (scratch / "one").symlink_to("two")
-        (scratch / "two").symlink_to(outside)
-        return "scratch/one/secret.md"
-    return "scratch/trap.md"
-
-
-TRAPS = [
-    "link to a file outside",
-    "relative link outside",
-    "link to nothing",
-    "link to itself",
-    "link within the space",
-    "link by proc",
-    "link to a device",
-    "hard link outside",
-    "hard link within",
-    "pipe",
-    "socket",
-    "folder",
-    "folder that is a link outside",
-    "folder that is a link by proc",
-    "folder that is a link within",
-    "chain of links",
-]
-
-
 @pytest.mark.parametrize("trap", TRAPS)
 def test_what_is_no_plain_file_is_neither_read_nor_written_nor_waited_for(
     space: Space, outside: Path, trap: str
 ) -> None:
-    path = plant(space, outside, trap)
+    path = plant(space.root, outside, trap)
     before = everything(space.root.parent)
     with pytest.raises(SpaceError) as caught:
         space.read_text(path, 100)
@@ -262,39 +189,16 @@ def test_a_space_that_is_gone_is_a_problem_and_not_a_missing_file(space: Space) 
     assert not isinstance(caught.value, NoSuchFile)
 
 
-SWAPPING = """
-import ctypes, os, sys
-rename, here, exchange = ctypes.CDLL(None).renameat2, -100, 2
-door, link = os.fsencode(sys.argv[1]), os.fsencode(sys.argv[2])
-print("swapping", flush=True)
-while rename(here, door, here, link, exchange) == 0:
-    pass
-"""
-
-
-@contextmanager
-def swapping(space: Space, outside: Path) -> Iterator[None]:
-    """Swap a folder of the space with a link outside, as fast as a process can, without a gap."""
-    door, link = space.root / "door", space.root / "link"
-    door.mkdir()
-    (door / "secret.md").write_text("harmless")
-    link.symlink_to(outside)
-    command = [sys.executable, "-ISc", SWAPPING, str(door), str(link)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "swapping\n"
-        try:
-            yield
-            assert process.poll() is None, "it must have swapped to the end"
-        finally:
-            process.kill()
+def a_door(space: Space) -> Path:
+    put(space.root, "door/secret.md", "harmless")
+    return space.root / "door"
 
 
 def test_a_race_with_a_folder_that_becomes_a_link_never_leads_out(
     space: Space, outside: Path
 ) -> None:
     read = refused = 0
-    with swapping(space, outside):
+    with swapping(a_door(space), outside):
         while read + refused < 10_000 or (not (read and refused) and read + refused < 100_000):
             try:
                 assert space.read_text("door/secret.md", 100) == "harmless"
@@ -307,7 +211,7 @@ def test_a_race_with_a_folder_that_becomes_a_link_never_leads_out(
 
 def test_a_race_of_an_append_never_writes_outside(space: Space, outside: Path) -> None:
     written = tries = 0
-    with swapping(space, outside):
+    with swapping(a_door(space), outside):
         while (tries < 300 or not written) and tries < 10_000:
             tries += 1
             try:
@@ -317,10 +221,6 @@ def test_a_race_of_an_append_never_writes_outside(space: Space, outside: Path) -
     assert 0 < written < tries
     assert names(outside) == ["secret.md"]
     assert (outside / "secret.md").read_text() == SECRET
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_survey_lists_files_newest_first_without_links_hidden_files_and_the_service(
