@@ -46,9 +46,9 @@ def import_memories(file: BinaryIO) -> None:
     with opened() as services:
         drafts = _drafts(file, services.clock.now(), tell)
         for batch in _batches(drafts):
-            for kept in services.memories.remember_all(batch):
+            for kept in services.being.memories.remember_all(batch):
                 counted["new" if kept.is_new else "known"] += 1
-        services.memories.refresh_statistics()
+        services.being.memories.refresh_statistics()
     click.echo(f"imported {counted['new']}, known already {counted['known']}")
     if counted["wrong"]:
         click.echo(f"left out {counted['wrong']}", err=True)
@@ -67,7 +67,7 @@ def list_memories(
     """List memories, those lived last first."""
     with opened() as services:
         within = Within(since=since, until=until, kind=kind)
-        page = services.memories.page(within, limit=limit)
+        page = services.being.memories.page(within, limit=limit)
         table(("memory", "at", "kind", "origin", "text"), [_row(m) for m in page.memories])
 
 
@@ -89,7 +89,7 @@ def search(
     with opened() as services:
         within = Within(since=since, until=until, kind=kind)
         query = Query(text=" ".join(words), within=within, limit=limit)
-        result = services.memories.search(query)
+        result = services.being.memories.search(query)
         table(
             ("score", "memory", "at", "kind", "origin", "text"),
             [(f"{found.score:.2f}", *_row(found.memory)) for found in result.found],

@@ -63,6 +63,10 @@ class Settings:
     persona_max_tokens_per_run: int
     persona_context_tokens: int
     persona_prices: Mapping[str, Price]
+    space_max_bytes: int
+    space_max_files: int
+    journals: tuple[str, ...]
+    scripts: bool
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -198,6 +202,25 @@ class SettingsSchema(Schema):
             "PERSONA_SPACE with .state added",
             "what the service keeps for itself, out of the persona's reach",
         )
+    )
+    SPACE_MAX_BYTES = WholeNumber(
+        load_default=1_000_000_000,
+        validate=validate.Range(min=1),
+        metadata={"help": "most bytes in files of the space, beyond which tools write nothing"},
+    )
+    SPACE_MAX_FILES = WholeNumber(
+        load_default=20_000,
+        validate=validate.Range(min=1),
+        metadata={"help": "most files and folders in the space, the same"},
+    )
+    JOURNALS = fields.String(
+        load_default="scratch/*_reflections.md scratch/*_journal.md scratch/*_insights.md",
+        metadata={"help": "files to which tools may only append, as patterns between blanks"},
+    )
+    SCRIPTS = fields.String(
+        load_default="on",
+        validate=validate.OneOf(["on", "off"], error="must be one of: on, off"),
+        metadata={"help": "whether run_script may run programs: on, where they can be confined"},
     )
     PERSONA_BACKEND = fields.String(
         load_default="embedded",
@@ -400,7 +423,16 @@ def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldErr
     if values["EMBEDDING_MODEL"] and not values["PERSONA_URL"]:
         message = "needs PERSONA_URL, the server that has the model"
         errors.append(FieldError(field="EMBEDDING_MODEL", message=message))
+    if "STATE_DIR" not in wrong and _is_within_space(values):
+        message = "must not lie within PERSONA_SPACE, where the persona reaches it"
+        errors.append(FieldError(field="STATE_DIR", message=message))
     return errors
+
+
+def _is_within_space(values: Mapping[str, Any]) -> bool:
+    state = values["STATE_DIR"]
+    space = Path(values["PERSONA_SPACE"]).resolve()
+    return bool(state) and Path(state).resolve().is_relative_to(space)
 
 
 def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Settings:
@@ -432,6 +464,10 @@ def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Setting
         persona_max_tokens_per_run=values["PERSONA_MAX_TOKENS_PER_RUN"],
         persona_context_tokens=values["PERSONA_CONTEXT_TOKENS"],
         persona_prices=prices,
+        space_max_bytes=values["SPACE_MAX_BYTES"],
+        space_max_files=values["SPACE_MAX_FILES"],
+        journals=tuple(values["JOURNALS"].split()),
+        scripts=values["SCRIPTS"] == "on",
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from app.core.clock import Clock
 from app.core.errors import PersonaTasksError
 from app.persona.client import Persona
+from app.persona.confinement import Availability
 from app.runs.processes import Liveness
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
@@ -28,6 +29,7 @@ class Health:
     processes: int
     tick_age: timedelta | None
     overdue: datetime | None
+    scripts: Availability
 
     @property
     def is_well(self) -> bool:
@@ -46,12 +48,14 @@ class HealthCheck:
         clock: Clock,
         *,
         liveness: Callable[[], Liveness],
+        scripts: Callable[[], Availability],
     ) -> None:
         self._registry = registry
         self._desk = desk
         self._persona = persona
         self._clock = clock
         self._liveness = liveness
+        self._scripts = scripts
 
     def check(self) -> Health:
         """Return the state of the service; never raises for what is wrong with it."""
@@ -61,7 +65,12 @@ class HealthCheck:
             notes = self._notes()
         except PersonaTasksError as error:
             return Health(
-                reasons=[error.detail], notes=[], processes=0, tick_age=None, overdue=None
+                reasons=[error.detail],
+                notes=[],
+                processes=0,
+                tick_age=None,
+                overdue=None,
+                scripts=self._scripts(),
             )
         now = self._clock.now()
         reasons = []
@@ -78,6 +87,7 @@ class HealthCheck:
             processes=liveness.processes,
             tick_age=now - liveness.ticked_at if liveness.ticked_at is not None else None,
             overdue=overdue,
+            scripts=self._scripts(),
         )
 
     def _oldest_overdue(self) -> datetime | None:

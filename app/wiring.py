@@ -19,27 +19,13 @@ from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
 from app.persona.client import Persona
-from app.persona.embedded import EmbeddedPersona
-from app.persona.feelings.feelings import Feelings, Lexicons
-from app.persona.feelings.series import MoodSeries
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
-from app.persona.llm.anthropic import Anthropic
-from app.persona.llm.chat import ChatModel
-from app.persona.llm.dialect import Dialect
-from app.persona.llm.openai import OpenAi
-from app.persona.llm.patience import PatientModel
-from app.persona.llm.wire import HttpModel
-from app.persona.llm_persona import LlmPersona, Means
-from app.persona.memory.embedding import HttpEmbedder
 from app.persona.memory.meaning import Meaning
-from app.persona.memory.recall import Recall
 from app.persona.memory.store import Memories
-from app.persona.prompting.sources import Sources
-from app.persona.service import ServicePersona
-from app.persona.space import Space, ensure_space
-from app.persona.tools.tool import Toolbox
+from app.persona.space import ensure_space
+from app.persona.tools.tasks import task_tools
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.forgetting import Forgetting
@@ -51,8 +37,10 @@ from app.runs.processes import Processes, this_place
 from app.runs.recording import Space as RecordedSpace
 from app.runs.recording import SpaceRecorder
 from app.runs.recovery import Recovery
+from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
+from app.runs.run import Run
 from app.runs.runner import Runner
 from app.runs.space_history import SpaceHistory
 from app.runs.taking_back import TakingBack
@@ -63,7 +51,7 @@ from app.schedule.clockwork import Clockwork
 from app.schedule.jobstore import RegistryJobStore
 from app.schedule.planner import Planner, PlanningThread
 from app.schedule.settling import Settling
-from app.schedule.timetable import TaskTimetable
+from app.schedule.timetable import TaskTimetable, outlook_of_persona
 from app.tasks.changes import Put
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
@@ -71,14 +59,11 @@ from app.tasks.schema import expected_of
 from app.tasks.space_file import SpaceFile
 from app.tasks.task import Author, Expected, Task
 from app.tasks.watcher import Watcher
+from app.wiring_persona import Being, build_being, lives_here, meaning_of
 
 log = structlog.get_logger(__name__)
 
 _DEFAULT_TASKS = Path(__file__).parent / "tasks" / "templates" / "defaults.json"
-_DIALECTS: Mapping[SpokenDialect, Dialect] = {
-    SpokenDialect.OPENAI: OpenAi(),
-    SpokenDialect.ANTHROPIC: Anthropic(),
-}
 _FILERS = 4
 _UPKEEP_EVERY = timedelta(minutes=10)
 
@@ -95,10 +80,8 @@ class Services:
     registry: Registry
     desk: Desk
     watcher: Watcher
-    persona: Persona
-    memories: Memories
+    being: Being
     meaning: Meaning | None
-    recall: Recall
     history: History
     keys: Keys
     engine: Engine
@@ -112,9 +95,6 @@ class Services:
     taking_back: TakingBack
     health: HealthCheck
     results: ResultFolder
-    moods: MoodSeries
-    lexicons: Lexicons
-    feelings: Feelings
     previews: PromptPreviews
 
     def prepare(self, *, adopting: bool = True) -> None:
@@ -140,6 +120,7 @@ class Services:
 
         Without `ticking` it only works off what is queued.
         """
+        self.being.confinement.availability()
         self.clockwork.start(ticking=ticking)
         self.engine.start()
         if ticking:
@@ -199,6 +180,16 @@ def _defaults() -> dict[str, Sequence[Expected]]:
     return {task_id: expected_of(definition) for task_id, definition in tasks.items()}
 
 
+class _Later:
+    """Starts runs with what is only there when all is put together."""
+
+    def __init__(self, executions: Callable[[], Executions]) -> None:
+        self._executions = executions
+
+    def start(self, task_id: str, *, key: str) -> Run:
+        return self._executions().start(task_id, key=key)
+
+
 class _Upkeep:
     """Removes what is too old, now and then."""
 
@@ -223,24 +214,41 @@ def build(
     clock, ids = clock or SystemClock(), ids or RandomIds()
     database = Database(settings.database_url)
     book = ScheduleBook(settings.min_interval, settings.default_timezone)
-    ledger, history, keys = Ledger(database), History(database), Keys()
+    meaning = meaning_of(settings, database, clock)
+    memories = Memories(database, clock, ids, meaning)
+    also = Remembering(memories) if lives_here(settings, persona) else None
+    ledger, history, keys = Ledger(database, also=also), History(database), Keys()
     settling = Settling(ledger, book, ids, pace=settings.catch_up_pace)
     registry = Registry(database, clock, TaskTimetable(book), settling)
     space_file = SpaceFile(settings.persona_space / "tasks")
     desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
-    persona = persona or _persona(settings, history, clock)
-    meaning = _meaning(settings, database, clock)
-    memories = Memories(database, clock, ids, meaning)
+    being = build_being(
+        settings,
+        database=database,
+        clock=clock,
+        ids=ids,
+        records=history,
+        memories=memories,
+        task_tools=task_tools(
+            registry,
+            outlook_of_persona(settings.min_interval, settings.default_timezone),
+            _Later(lambda: executions),
+            clock,
+            per_day=settings.persona_tasks_per_day,
+        ),
+        persona=persona,
+    )
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     space = _recorded(settings, database, clock)
     taking_back = TakingBack(space, history)
     runner = Runner(
-        persona,
+        being.persona,
         _Book(registry, desk, clock),
         clock,
         longest=settings.persona_timeout,
         recorder=SpaceRecorder(space),
         defaults=_defaults(),
+        inner_life=being.inner_life,
     )
     processes = Processes(database, clock, ids, this_place())
     engine = Engine(
@@ -256,8 +264,7 @@ def build(
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
-    moods = MoodSeries(database, ids)
-    lexicons = Lexicons(settings.affect_lexicon, Space(settings.persona_space))
+    executions = Executions(database, ledger, history, engine, keys, clock, ids)
     planner = Planner(database, registry, settling, clock)
     planning = PlanningThread(planner, clock, on_queued=engine.wake)
     recovery = Recovery(
@@ -295,14 +302,12 @@ def build(
         registry=registry,
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
-        persona=persona,
-        memories=memories,
+        being=being,
         meaning=meaning,
-        recall=Recall(memories),
         history=history,
         keys=keys,
         engine=engine,
-        executions=Executions(database, ledger, history, engine, keys, clock, ids),
+        executions=executions,
         planner=planner,
         clockwork=clockwork,
         auditor=Auditor(registry, history, book, clock),
@@ -310,11 +315,15 @@ def build(
         retention=retention,
         space_history=SpaceHistory(space, history),
         taking_back=taking_back,
-        health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
+        health=HealthCheck(
+            registry,
+            desk,
+            being.persona,
+            clock,
+            liveness=clockwork.liveness,
+            scripts=being.confinement.availability,
+        ),
         results=results,
-        moods=moods,
-        lexicons=lexicons,
-        feelings=Feelings(moods, lexicons, clock),
         previews=PromptPreviews(registry, runner, clock, ids),
     )
 
@@ -332,50 +341,6 @@ def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedS
     )
 
 
-def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
-    url = settings.persona_url or ""
-    if settings.persona_backend is Backend.SERVICE:
-        return ServicePersona(url, clock)
-    space = Space(settings.persona_space)
-    if settings.persona_backend is Backend.LLM:
-        return LlmPersona(
-            _model(settings, url, clock),
-            Toolbox([]),
-            Sources(space=space),
-            clock,
-            _means(settings),
-            new_mark=lambda: secrets.token_hex(8),
-        )
-    return EmbeddedPersona(space, history)
-
-
-def _model(settings: Settings, url: str, clock: Clock) -> ChatModel:
-    model = HttpModel(
-        _DIALECTS[settings.persona_dialect],
-        url,
-        clock,
-        key=settings.persona_api_key,
-        streams=settings.persona_stream,
-    )
-    return PatientModel(model)
-
-
-def _means(settings: Settings) -> Means:
-    return Means(
-        model=settings.persona_model or "",
-        max_rounds=settings.persona_max_rounds,
-        max_tool_calls=settings.persona_max_tool_calls,
-        max_tokens=settings.persona_max_tokens_per_run,
-        context_tokens=settings.persona_context_tokens,
-        prices=settings.persona_prices,
-    )
-
-
-def _meaning(settings: Settings, database: Database, clock: Clock) -> Meaning | None:
-    if settings.embedding_model is None or settings.persona_url is None:
-        return None
-    embedder = HttpEmbedder(settings.persona_url, settings.embedding_model)
-    return Meaning(database, embedder, clock)
 
 
 def next_firing(services: Services) -> tuple[str, datetime] | None:

@@ -79,7 +79,7 @@ def banner(services: Services) -> str:
             f"Persona tasks {app.__version__}",
             f"  serves    {settings.base_url} (API described at /api/docs)",
             f"  space     {settings.persona_space} with {count} task{'' if count == 1 else 's'}",
-            f"  persona   {services.persona.name}{_where(settings)}",
+            f"  persona   {services.being.persona.name}{_where(settings)}",
             f"  next      {_next(services)}",
         ]
     )

@@ -97,7 +97,7 @@ def _remember_once(draft: Draft, request: Request) -> Kept:
 def list_memories(query: dict[str, Any]) -> Response:
     """List memories"""
     cursor = query.get("cursor")
-    page = services().memories.page(
+    page = services().being.memories.page(
         _within(query),
         limit=query["limit"],
         cursor=int(cursor, 16) if cursor is not None else None,
@@ -123,7 +123,7 @@ def search_memories(query: dict[str, Any]) -> Response:
 
     Three quarters of the score are relevance, one quarter recency, which halves every 30 days.
     """
-    search = services().memories.search(
+    search = services().being.memories.search(
         Query(text=query["q"], within=_within(query), limit=query["limit"])
     )
     return answer(
@@ -138,7 +138,7 @@ def search_memories(query: dict[str, Any]) -> Response:
 @door.on("GET", MEMORY_PATH, answers={200: Answer(description="The memory", schema=MemoryShown)})
 def get_memory(memory_id: str) -> Response:
     """Show a memory"""
-    return answer(_shown(services().memories.get(memory_id)))
+    return answer(_shown(services().being.memories.get(memory_id)))
 
 
 @door.on(
@@ -148,7 +148,7 @@ def get_memory(memory_id: str) -> Response:
 )
 def forget_memory(memory_id: str) -> Response:
     """Forget a memory for good"""
-    services().memories.forget(memory_id)
+    services().being.memories.forget(memory_id)
     return answer({"success": True, "id": memory_id, "message": "Memory forgotten"})
 
 

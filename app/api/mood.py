@@ -64,7 +64,7 @@ def show_mood(query: dict[str, Any]) -> Response:
 
     The newest moods since the instant, oldest first. Between two of them the mood fades.
     """
-    moods, lexicon = services().moods, services().lexicons.current()
+    moods, lexicon = services().being.moods, services().being.lexicons.current()
     current = moods.current(services().clock.now())
     return answer(
         {

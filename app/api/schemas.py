@@ -209,6 +209,13 @@ class DeskDecision(Shown):
     desk = fields.Nested(DeskState, required=True)
 
 
+class ScriptsShown(Shown):
+    """Whether the tool run_script works."""
+
+    available = fields.Boolean(required=True)
+    reason = text("why it does not", allow_none=True)
+
+
 class HealthShown(Shown):
     """Whether the service does its work, and if not, why."""
 
@@ -218,6 +225,7 @@ class HealthShown(Shown):
     tick_age_seconds = fields.Float(required=True, allow_none=True)
     oldest_overdue_slot = moment(null=True)
     processes = number("how many tick")
+    scripts = fields.Nested(ScriptsShown, required=True)
     version = text()
 
 

@@ -386,6 +386,14 @@ class NoSuchFile(SpaceError):
     status = 404
 
 
+class SpaceFull(SpaceError):
+    """The persona's space holds as much as it may."""
+
+    problem = "space-full"
+    title = "Space full"
+    status = 507
+
+
 class DeskBusy(PersonaTasksError):
     """tasks.json is being worked on elsewhere; try again in a moment."""
 

@@ -1,7 +1,7 @@
 """The contract between a run and whoever answers its prompt."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -45,7 +45,14 @@ class Changes(Protocol):
         """Note durably that the run is about to change, make or remove these files.
 
         Raises PersonaCancelled where the run is no longer this process's: then nothing may be
-        changed. Called under the lock of the space; a path that was announced costs nothing again.
+        changed. Called under the lock of the file's folder; a path that was announced costs nothing
+        again.
+        """
+
+    def announce_all(self) -> None:
+        """Note durably that from now on the run may change any file, without announcing it.
+
+        For what cannot name its files, such as a script. Raises as `announce` does.
         """
 
 
@@ -53,6 +60,9 @@ class Unrecorded:
     """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
 
     def announce(self, paths: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def announce_all(self) -> None:
         """Do nothing."""
 
 
@@ -73,11 +83,16 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a persona answered; `metadata` is kept with the run."""
+    """What a persona answered; `metadata` is kept with the run.
+
+    `ask` asks the same model one thing more about this answer, without tools; its reply has the
+    account of all that was asked. None where there is no model. It raises PersonaError.
+    """
 
     text: str
     reconciliation: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    ask: Callable[[str], "Reply"] | None = field(default=None, compare=False, repr=False)
 
 
 class Deadline:

@@ -59,6 +59,7 @@ class Conversation:
         self._fence = fence
         self._on_text = on_text
         self._was_empty = False
+        self._messages: list[Message] = []
         self.notes: list[Mapping[str, Any]] = []
         self.usage = Usage()
         self.is_estimated = False
@@ -67,7 +68,7 @@ class Conversation:
 
     def hold(self, opening: Sequence[Message], options: ModelOptions, use: Use) -> str:
         """Return the final text of the model; raise PersonaError, EmptyAnswer where it has none."""
-        messages = list(opening)
+        messages = self._messages = list(opening)
         tools = self._toolbox.allowed(use.request.task.tools)
         whole = use.deadline.remaining()
         while True:
@@ -81,12 +82,26 @@ class Conversation:
                 messages.append(_assistant(completion))
                 messages += self._answers(completion.calls, use)
             elif completion.text.strip():
+                messages.append(_assistant(replace(completion, calls=())))
                 return completion.text
             elif is_last or not self.notes:
                 raise EmptyAnswer(_why_empty(completion))
             else:
                 # many models fall silent after their last call; they are asked for words once
                 self._was_empty = True
+
+    def ask(self, question: str, options: ModelOptions, deadline: Deadline) -> str:
+        """Return what the model says to one question more, without tools; raise PersonaError.
+
+        The conversation is as before afterwards, but for its account.
+        """
+        finish = self.finish
+        messages = [*self._messages, _user(question)]
+        completion = self._round(messages, [], options, deadline)
+        self.finish = finish
+        if not completion.text.strip():
+            raise EmptyAnswer(_why_empty(completion))
+        return completion.text
 
     @property
     def _is_used_up(self) -> bool:

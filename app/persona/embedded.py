@@ -10,6 +10,7 @@ from app.persona.journal import Entry, read_journal, start_mark, write_entry
 from app.persona.sections import Block, since_the_entry_before
 from app.persona.space import Space
 from app.persona.words import day, plain, started_by, weekday_and_time
+from app.persona.writing import Hands
 
 
 class EmbeddedPersona:
@@ -22,8 +23,9 @@ class EmbeddedPersona:
     name = "embedded"
     has_hands = True
 
-    def __init__(self, space: Space, records: Records) -> None:
+    def __init__(self, space: Space, hands: Hands, records: Records) -> None:
         self._space = space
+        self._hands = hands
         self._records = records
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
@@ -64,9 +66,7 @@ class EmbeddedPersona:
 
     def _append(self, target: str, entry: Entry, request: Request, deadline: Deadline) -> bool:
         mark = start_mark(entry.run_id)
-        return self._space.append_text(
-            target, entry.text, deadline, unless=mark, changes=request.changes
-        )
+        return self._hands.append_text(target, entry.text, deadline, request.changes, unless=mark)
 
     def _written(self, target: str, run_id: str) -> Entry | None:
         entries = read_journal(self._space.read_text(target, LARGEST_FILE)).entries

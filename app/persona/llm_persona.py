@@ -82,7 +82,12 @@ class LlmPersona:
             error.account = self._account(talk, options, prompt)
             raise
         self._standing.note(None)
-        return Reply(text=text, metadata=self._account(talk, options, prompt))
+
+        def ask(question: str) -> Reply:
+            said = talk.ask(question, options, deadline)
+            return Reply(text=said, metadata=self._account(talk, options, prompt))
+
+        return Reply(text=text, metadata=self._account(talk, options, prompt), ask=ask)
 
     def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
         """Return the first messages of a conversation; each has another mark of its fences."""

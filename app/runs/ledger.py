@@ -5,7 +5,7 @@ together is committed together. Order of locks: rows of tasks, then rows of runs
 version; a claim takes only queued runs that nobody holds, so it waits for no row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,11 +84,16 @@ class Claim:
     previous: PreviousRun | None
 
 
-class Ledger:
-    """Writes down slots, claims and outcomes."""
+Also = Callable[[Connection, Sequence[tuple[Claim, Outcome]]], None]
+"""Writes what belongs to outcomes that were accepted, in the same transaction."""
 
-    def __init__(self, database: Database) -> None:
+
+class Ledger:
+    """Writes down slots, claims and outcomes; `also` writes with each batch of outcomes."""
+
+    def __init__(self, database: Database, *, also: Also | None = None) -> None:
         self._database = database
+        self._also = also
 
     def record(self, connection: Connection, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Write entries down and return them; a slot that has a row keeps that one instead."""
@@ -188,6 +193,8 @@ class Ledger:
                 connection,
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
             )
+            if self._also is not None:
+                self._also(connection, accepted)
         return accepted
 
     def release(

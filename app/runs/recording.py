@@ -115,11 +115,11 @@ class _Attempt:
     def look_first(self) -> None:
         self._silent, self._commit = True, self._space.snapshots.recent()
 
-    def announce(self, paths: Sequence[str]) -> None:
-        """Keep what these files hold and write down that they are about to change.
+    def announce_all(self) -> None:
+        self.announce([EVERYTHING])
 
-        The path `.` announces that any file may change, as a script may.
-        """
+    def announce(self, paths: Sequence[str]) -> None:
+        """Keep what these files hold and write down that they are about to change."""
         wanted = dict.fromkeys(_path(path) for path in paths)
         new = [path for path in wanted if path not in self._announced or not self._is_last(path)]
         if not new:
@@ -268,4 +268,4 @@ def is_newer(space: Space, path: str, instant: datetime) -> bool:
 
 
 def _path(path: str) -> str:
-    return EVERYTHING if path in (".", "./") else normal(path)
+    return EVERYTHING if path == EVERYTHING else normal(path)

@@ -19,6 +19,7 @@ from app.core.errors import (
     SpaceError,
 )
 from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
+from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
 from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
@@ -56,14 +57,19 @@ class Runner:
         longest: timedelta,
         recorder: Recorder | None = None,
         defaults: Mapping[str, Sequence[Expected]] | None = None,
+        inner_life: InnerLife | None = None,
     ) -> None:
-        """`defaults` are the files that the default tasks promise to change, by task id."""
+        """`defaults` are the files that the default tasks promise to change, by task id.
+
+        Without an inner life answers are kept as they come.
+        """
         self._persona = persona
         self._book = book
         self._clock = clock
         self._longest = longest
         self._recorder = recorder or NoRecorder()
         self._defaults = defaults or {}
+        self._inner_life = inner_life
 
     def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
         """Ask the persona and return how it ended; at most the task's timeout long."""
@@ -106,6 +112,8 @@ class Runner:
         request = replace(self._request(task, claim), changes=recording)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
+        if self._inner_life is not None:
+            reply = self._inner_life.take_in(reply, request, deadline)
         outcome = self._judge(task, reply)
         promises = promised(task, self._defaults, has_hands=self._persona.has_hands)
         changes = self._changes(recording, [tidy(each.path) for each in promises], cancelled)

@@ -22,7 +22,7 @@ def body_of(response: Any) -> Any:
 
 
 def feel(services: Services, answer: str) -> None:
-    services.feelings.after(answer, run_id=RUN, origin="schedule")
+    services.being.feelings.after(answer, run_id=RUN, origin="schedule")
 
 
 def test_before_any_answer_the_mood_is_neutral(client: FlaskClient) -> None:

@@ -103,6 +103,7 @@ def test_where_nothing_ticks_health_is_red_and_says_so(client: FlaskClient) -> N
         "tick_age_seconds",
         "oldest_overdue_slot",
         "processes",
+        "scripts",
         "version",
     ]
     assert body["status"] == "failing"

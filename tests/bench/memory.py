@@ -69,7 +69,7 @@ def measure(folder: Path, url: str | None, scale: Scale) -> tuple[float, _Times]
     times: _Times = {}
     for which, ask in _QUERIES.items():
         queries = [ask(chance) for _ in range(100 * scale.repeats)]
-        ours = [_timed(lambda q=query: services.memories.search(q)) for query in queries]
+        ours = [_timed(lambda q=query: services.being.memories.search(q)) for query in queries]
         scans = [_timed(lambda q=query: _scan(services, q)) for query in queries[:20]]
         times[which] = ours, scans
     services.stop()
@@ -80,7 +80,7 @@ def _fill(services: Services, count: int, chance: random.Random) -> None:
     vocabulary = [_word(number) for number in range(_VOCABULARY)]
     weights = list(accumulate(1 / (number + 1) for number in range(_VOCABULARY)))
     for start in range(0, count, MOST_AT_ONCE):
-        services.memories.remember_all(
+        services.being.memories.remember_all(
             [
                 Draft(
                     text=" ".join(chance.choices(vocabulary, cum_weights=weights, k=_WORDS)),
@@ -91,7 +91,7 @@ def _fill(services: Services, count: int, chance: random.Random) -> None:
                 for number in range(start, min(start + MOST_AT_ONCE, count))
             ]
         )
-    services.memories.refresh_statistics()
+    services.being.memories.refresh_statistics()
 
 
 def _word(number: int) -> str:

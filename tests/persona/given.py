@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from app.core.clock import Clock, FakeClock, SystemClock
-from app.persona.client import Deadline, Occasion, PastRun, PreviousRun, Request
+from app.persona.client import Deadline, Occasion, PastRun, PreviousRun, Records, Request
+from app.persona.embedded import EmbeddedPersona
 from app.persona.prompt import render_prompt
+from app.persona.quota import Quota
+from app.persona.space import Space
+from app.persona.writing import Hands
 from app.tasks.task import Task, TaskType
 
 NOW = datetime(2025, 10, 27, 0, 0, 2, tzinfo=UTC)
@@ -73,6 +77,14 @@ def a_past_run(text: str = "It went well.", **changes: Any) -> PastRun:
 def a_previous_run(**changes: Any) -> PreviousRun:
     fields = {"status": "succeeded", "reason": None, "completed_at": NOW - timedelta(days=1)}
     return PreviousRun(**{**fields, **changes})
+
+
+def an_embedded_persona(space: Space, records: Records) -> EmbeddedPersona:
+    return EmbeddedPersona(space, hands_on(space), records)
+
+
+def hands_on(space: Space, clock: Clock | None = None, **bounds: int) -> Hands:
+    return Hands(space, Quota(space, clock or FakeClock(NOW), **bounds))
 
 
 def put(root: Path, path: str, text: str, ago: timedelta = timedelta(hours=1)) -> Path:

@@ -10,7 +10,6 @@ import pytest
 from app.core.clock import FakeClock, SystemClock
 from app.core.errors import PersonaCancelled, PersonaTimeout
 from app.persona.client import Persona
-from app.persona.embedded import EmbeddedPersona
 from app.persona.fakes import ListedRecords, ScriptedPersona
 from app.persona.llm.openai import OpenAi
 from app.persona.llm.wire import HttpModel
@@ -20,7 +19,7 @@ from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
 from app.persona.tools.tool import Toolbox
 from tests.persona.evil import EvilPersona
-from tests.persona.given import NOW, a_deadline, a_request
+from tests.persona.given import NOW, a_deadline, a_request, an_embedded_persona
 from tests.persona.model_server import ModelServer
 
 
@@ -30,7 +29,7 @@ def persona(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Persona]
         yield ScriptedPersona()
     elif request.param == "embedded":
         ensure_space(tmp_path / "space")
-        yield EmbeddedPersona(Space(tmp_path / "space"), ListedRecords())
+        yield an_embedded_persona(Space(tmp_path / "space"), ListedRecords())
     elif request.param == "llm":
         with ModelServer() as server:
             yield LlmPersona(

@@ -11,7 +11,6 @@ import pytest
 from app.core.clock import FakeClock
 from app.core.errors import PersonaCancelled, SpaceError
 from app.persona.client import PastRun, Reply
-from app.persona.embedded import EmbeddedPersona
 from app.persona.fakes import ListedRecords
 from app.persona.findings import target_of
 from app.persona.journal import read_journal, write_entry
@@ -25,6 +24,7 @@ from tests.persona.given import (
     a_previous_run,
     a_request,
     a_task,
+    an_embedded_persona,
     put,
 )
 
@@ -44,7 +44,7 @@ def ask(
     prompt: str = f"Think. Append to {JOURNAL}",
     **occasion: object,
 ) -> Reply:
-    persona = EmbeddedPersona(Space(root), ListedRecords(*runs))
+    persona = an_embedded_persona(Space(root), ListedRecords(*runs))
     return persona.reply(a_request(a_task(prompt, type=kind), **occasion), a_deadline())
 
 
@@ -132,7 +132,7 @@ def test_a_cancelled_run_writes_nothing(root: Path) -> None:
             cancelled.set()
             return []
 
-    persona = EmbeddedPersona(Space(root), Cancelling())
+    persona = an_embedded_persona(Space(root), Cancelling())
     request = a_request(a_task(f"Write to {JOURNAL}", type=TaskType.SELF_REFLECTION))
     with pytest.raises(PersonaCancelled):
         persona.reply(request, a_deadline(clock=FakeClock(NOW), cancelled=cancelled))
@@ -278,7 +278,7 @@ def test_notes_that_cannot_be_read_are_left_out_and_counted(root: Path, tmp_path
                 raise OSError(40, os.strerror(40))
             return opener.open(root, parts, flags)
 
-    persona = EmbeddedPersona(Space(root, Vanishing()), ListedRecords())
+    persona = an_embedded_persona(Space(root, Vanishing()), ListedRecords())
     request = a_request(a_task("Think", type=TaskType.MEMORY_CONSOLIDATION))
     text = persona.reply(request, a_deadline()).text
     assert "Only the newest 60 of 65 notes were read." in text
@@ -335,7 +335,7 @@ def test_what_is_new_since_the_entry_before_is_named(root: Path) -> None:
 
 
 def test_a_space_that_is_gone_is_a_problem(tmp_path: Path) -> None:
-    persona = EmbeddedPersona(Space(tmp_path / "nowhere"), ListedRecords())
+    persona = an_embedded_persona(Space(tmp_path / "nowhere"), ListedRecords())
     assert persona.problem() is not None
     with pytest.raises(SpaceError):
         persona.reply(a_request(), a_deadline())

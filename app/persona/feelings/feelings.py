@@ -11,7 +11,7 @@ import structlog
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable, NoSuchFile, SpaceError
 from app.persona.feelings.affect import read_affect
-from app.persona.feelings.assessment import take_assessment
+from app.persona.feelings.assessment import Inner, take_assessment
 from app.persona.feelings.lexicon import MOST_BYTES, Lexicon, ReadLexicon, english, read_lexicon
 from app.persona.feelings.mirror import MoodFiles, show_mood
 from app.persona.feelings.mood import moved, pull, recent_pattern
@@ -124,6 +124,22 @@ class Feelings:
         holds, nor where the database is away; raises only a PersonaError of `files`.
         """
         visible, inner = take_assessment(answer)
+        return self.weigh(
+            visible, inner, run_id=run_id, origin=origin, source=source, told=told, files=files
+        )
+
+    def weigh(
+        self,
+        visible: str,
+        inner: Inner | None,
+        *,
+        run_id: str | None,
+        origin: str,
+        source: str = "reply",
+        told: str | None = None,
+        files: MoodFiles | None = None,
+    ) -> Felt:
+        """Do what `after` does with an answer whose inner view was taken out already."""
         lexicon = self._lexicons.current().lexicon
         felt = inner_view(inner, lexicon) if inner is not None else None
         seen = outer_view(read_affect(visible, lexicon), told, lexicon)

@@ -4,7 +4,6 @@ The database is the truth. Whatever stands in the file's place, a run is not hur
 """
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,11 +13,10 @@ import structlog
 from app.core import strict_json
 from app.core.errors import BadJson, NoSuchFile, PersonaError, SpaceError
 from app.core.instants import write_instant
-from app.persona.appending import lock, replace
 from app.persona.client import Changes, Deadline
 from app.persona.feelings.values import Affect
-from app.persona.openat import FOLDER, best_opener, held, is_plain_file
 from app.persona.space import Space
+from app.persona.writing import Hands
 
 log = structlog.get_logger(__name__)
 
@@ -40,8 +38,9 @@ class MoodFiles(Protocol):
 class SpaceFiles:
     """The files of a space within one run, whose changes are announced before they are made."""
 
-    def __init__(self, space: Space, deadline: Deadline, changes: Changes) -> None:
+    def __init__(self, space: Space, hands: Hands, deadline: Deadline, changes: Changes) -> None:
         self._space = space
+        self._hands = hands
         self._deadline = deadline
         self._changes = changes
 
@@ -49,20 +48,7 @@ class SpaceFiles:
         return self._space.read_text(path, most_bytes)
 
     def write_text(self, path: str, text: str) -> None:
-        folder, _, name = path.rpartition("/")
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        try:
-            with (
-                held(os.open(self._space.root, flags)) as root,
-                held(best_opener().open(root, folder.split("/"), FOLDER)) as opened,
-            ):
-                lock(opened, self._deadline)
-                before = _status(opened, name)
-                self._changes.announce([path])
-                if not replace(opened, name, text.encode("utf-8", "replace"), before):
-                    raise SpaceError(f"`{path}` is being changed by somebody else")
-        except OSError as error:
-            raise SpaceError(f"`{path}` cannot be written: {error.strerror or error}") from error
+        self._hands.write_text(path, text, self._deadline, self._changes)
 
 
 def show_mood(files: MoodFiles, state: str, mood: Affect, pattern: str, at: datetime) -> str | None:
@@ -107,16 +93,6 @@ def _written(
     }
     whole = {"_note": _NOTE, **document, "current_state": current}
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
-
-
-def _status(folder: int, name: str) -> os.stat_result | None:
-    try:
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    if not is_plain_file(status):
-        raise SpaceError(f"`{name}` is not a regular file with a single name")
-    return status
 
 
 def _warned(warning: str) -> str:

@@ -124,19 +124,17 @@ class _Room:
         return list(memories)
 
 
-def remember_run(
-    memories: Memories, *, run_id: str, task_id: str, origin: str, at: datetime, answer: str
-) -> Memory | None:
-    """Keep the final answer of a run as a memory of kind result; None for a blank one.
+def result_of_run(
+    *, run_id: str, task_id: str, origin: str, at: datetime, answer: str
+) -> Draft | None:
+    """Return what is to be remembered of a run's final answer; None for a blank one.
 
-    Safe to repeat: the same answer of the same instant is kept once. Long answers are cut.
+    The same answer of the same instant is kept once. Long answers are cut.
     """
     text = answer[:_RESULT_CHARACTERS].strip()
     if not text:
         return None
-    return memories.remember(
-        Draft(text=text, at=at, origin=origin, kind=RESULT, run_id=run_id, task_id=task_id)
-    )
+    return Draft(text=text, at=at, origin=origin, kind=RESULT, run_id=run_id, task_id=task_id)
 
 
 def _window(task: Task, occasion: Occasion) -> Window:

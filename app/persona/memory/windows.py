@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from app.core.instants import read_instant
+
 _NIGHT = timedelta(hours=4)
 _LONGEST_TEXT = 100_000
 _MOST = timedelta(days=36_525)
@@ -71,6 +73,14 @@ def window_in(text: str, now: datetime, zone: str) -> Window | None:
 def day_window(day: date, zone: str) -> Window:
     """Return the window of one day in a zone."""
     return Window(since=_midnight(day, zone), until=_midnight(day + timedelta(days=1), zone))
+
+
+def instant_of(text: str, zone: str) -> datetime:
+    """Read an instant, or a date, which begins at midnight in the zone; raise ValueError."""
+    try:
+        return _midnight(date.fromisoformat(text), zone)
+    except ValueError:
+        return read_instant(text)
 
 
 def start_of_today(now: datetime, zone: str) -> datetime:

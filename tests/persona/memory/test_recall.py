@@ -8,7 +8,7 @@ from app.core.clock import FakeClock
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.memory.memory import Within
-from app.persona.memory.recall import MOST_OF_ONE, Recall, Recollection, remember_run
+from app.persona.memory.recall import MOST_OF_ONE, Recall, Recollection, result_of_run
 from app.persona.memory.store import Memories
 from tests.persona.given import a_previous_run, a_task, an_occasion
 from tests.persona.memory.given import NOW, a_draft, memories_of
@@ -81,7 +81,7 @@ def test_a_task_is_not_fed_what_its_own_schedule_brought_forth(memories: Memorie
     for days in range(1, 40):
         at = MIDNIGHT - timedelta(days=days, hours=-1)
         text = f"{echo}, number{days}"
-        remember_run(
+        remembered(
             memories, run_id="0" * 26, task_id="daily", origin="schedule", at=at, answer=text
         )
     memories.remember(a_draft("Tomatoes", ago=timedelta(days=200)))
@@ -145,13 +145,13 @@ def test_all_of_it_keeps_to_its_budget_and_long_texts_are_cut(memories: Memories
 
 def test_a_result_is_kept_once_and_marked_with_where_it_came_from(memories: Memories) -> None:
     given = {"run_id": "1" * 26, "task_id": "daily", "origin": "schedule", "at": MIDNIGHT}
-    kept = remember_run(memories, answer="I thought.\0", **given)  # type: ignore[arg-type]
-    assert remember_run(memories, answer="I thought.\0", **given) == kept  # type: ignore[arg-type]
+    kept = remembered(memories, answer="I thought.\0", **given)  # type: ignore[arg-type]
+    assert remembered(memories, answer="I thought.\0", **given) == kept  # type: ignore[arg-type]
     assert kept is not None
     assert (kept.kind, kept.run_id, kept.task_id) == ("result", "1" * 26, "daily")
     assert kept.is_scheduled
-    assert remember_run(memories, answer=" \n", **given) is None  # type: ignore[arg-type]
-    long = remember_run(memories, answer="long " * 50_000, **given)  # type: ignore[arg-type]
+    assert remembered(memories, answer=" \n", **given) is None  # type: ignore[arg-type]
+    long = remembered(memories, answer="long " * 50_000, **given)  # type: ignore[arg-type]
     assert long is not None
     assert len(long.text) <= 8000
     assert len(memories.page(Within(), limit=9).memories) == 2
@@ -183,3 +183,8 @@ def test_who_asks_with_words_of_time_is_answered_about_that_time(memories: Memor
 def test_nothing_lived_is_nothing_recalled(database: Database) -> None:
     kept = recollect(memories_of(database))
     assert (kept.lived, kept.relevant, kept.left_out) == ([], [], 0)
+
+
+def remembered(memories: Memories, **given: Any) -> Memory | None:
+    draft = result_of_run(**given)
+    return memories.remember(draft) if draft is not None else None
