@@ -51,6 +51,7 @@ class Settings:
     results_max_age: timedelta
     results_max_count: int
     results_max_bytes: int
+    anti_meta_talk: bool
     log_format: str
 
     @property
@@ -218,6 +219,11 @@ class SettingsSchema(Schema):
         validate=validate.Range(min=1),
         metadata={"help": "most bytes of answers kept"},
     )
+    ANTI_META_TALK = fields.String(
+        load_default="on",
+        validate=validate.OneOf(["on", "off"], error="must be one of: on, off"),
+        metadata={"help": "whether talk about being a machine is taken out of answers: on or off"},
+    )
     LOG_FORMAT = fields.String(
         load_default="text",
         validate=validate.OneOf(["text", "json"], error="must be one of: text, json"),
@@ -304,5 +310,6 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         results_max_age=values["RESULTS_MAX_AGE"],
         results_max_count=values["RESULTS_MAX_COUNT"],
         results_max_bytes=values["RESULTS_MAX_BYTES"],
+        anti_meta_talk=values["ANTI_META_TALK"] == "on",
         log_format=values["LOG_FORMAT"],
     )

@@ -21,6 +21,7 @@ from app.persona.client import Persona
 from app.persona.embedded import EmbeddedPersona
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
+from app.persona.speaking import SpeaksForItself
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History
@@ -250,7 +251,8 @@ def build(
 
 def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
     if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
-        return ServicePersona(settings.persona_url, clock)
+        service = ServicePersona(settings.persona_url, clock)
+        return SpeaksForItself(service) if settings.anti_meta_talk else service
     return EmbeddedPersona(Space(settings.persona_space), history)
 
 
