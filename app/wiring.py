@@ -22,6 +22,7 @@ from app.persona.embedded import EmbeddedPersona
 from app.persona.service import ServicePersona
 from app.persona.space import Space, ensure_space
 from app.persona.speaking import SpeaksForItself
+from app.persona.window import Window
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History
@@ -66,6 +67,7 @@ class Services:
     desk: Desk
     watcher: Watcher
     persona: Persona
+    window: Window
     history: History
     keys: Keys
     engine: Engine
@@ -235,6 +237,7 @@ def build(
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
         persona=persona,
+        window=Window(Space(settings.persona_space)),
         history=history,
         keys=keys,
         engine=engine,

@@ -229,6 +229,15 @@ class WaitQuery(Query):
     )
 
 
+class DirectoryQuery(Query):
+    """Which folder of the persona's space."""
+
+    directory = fields.String(
+        load_default=".",
+        metadata={"description": "a path below the space, with `/`; `.` is the space itself"},
+    )
+
+
 class WindowQuery(Query):
     """A window of time; the last day if nothing is given."""
 

@@ -67,6 +67,18 @@ class Survey:
         return [file for file in self.files if file.path.endswith(".md")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What one folder of the space holds, by name; not `complete` where it holds too much.
+
+    Links, pipes and hidden names are left out; the service's own folder is listed like any other.
+    """
+
+    folders: Sequence[SpaceFile]
+    files: Sequence[SpaceFile]
+    complete: bool
+
+
 class Space:
     """Reads and appends to files below `root`; raises SpaceError for whatever is not one.
 
@@ -99,6 +111,28 @@ class Space:
         """
         with self._file(path) as descriptor:
             return read_bytes(descriptor, most_bytes).decode("utf-8", "replace")
+
+    def file(self, path: str) -> SpaceFile:
+        """Return what the system says of a file; raise as `read_text` does."""
+        with self._file(path) as descriptor:
+            return space_file(_parts(path), os.fstat(descriptor))
+
+    def listing(self, directory: str = ".") -> Listing:
+        """Return what a folder holds, of its first 5,000 entries; `.` is the space itself.
+
+        Raises NoSuchFile where there is no such folder, SpaceError where it is none of the space.
+        """
+        parts = () if directory in ("", ".", "./") else _parts(directory)
+        with _as_space_error(directory), self._opened(parts, FOLDER) as folder:
+            with os.scandir(folder) as entries:
+                seen = list(islice(entries, MOST_ENTRIES + 1))
+            listed = sorted((e for e in seen[:MOST_ENTRIES] if _is_shown(e.name)), key=_name)
+            known = [((*parts, name), status) for e in listed for name, status in _status(e)]
+        return Listing(
+            folders=[space_file(path, s) for path, s in known if stat.S_ISDIR(s.st_mode)],
+            files=[space_file(path, s) for path, s in known if is_plain_file(s)],
+            complete=len(seen) <= MOST_ENTRIES,
+        )
 
     def append_text(
         self, path: str, text: str, deadline: Deadline, *, unless: str | None = None
@@ -213,11 +247,15 @@ def _as_space_error(path: str) -> Iterator[None]:
 
 
 def _is_visible(name: str, *, top: bool) -> bool:
-    return (
-        not name.startswith(".")
-        and name.isprintable()
-        and not (top and name.casefold() == SERVICE_FOLDER)
-    )
+    return _is_shown(name) and not (top and name.casefold() == SERVICE_FOLDER)
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name.isprintable()
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
 
 
 def _status(entry: os.DirEntry[str]) -> list[tuple[str, os.stat_result]]:
