@@ -574,18 +574,18 @@ def test_the_space_of_the_repository_is_the_packaged_one() -> None:
     assert ours == dict(everything(SKELETON))
 
 
-def names(entries: Sequence[SpaceFile]) -> list[str]:
+def paths(entries: Sequence[SpaceFile]) -> list[str]:
     return [entry.path for entry in entries]
 
 
 def test_a_listing_shows_one_level_and_the_service_folder_too(space: Space) -> None:
     put(space.root, "tasks/tasks.json", "{}")
     top = space.listing()
-    assert {"scratch", "tasks"} <= set(names(top.folders))
-    assert names(top.files) == ["README.md"]
+    assert {"scratch", "tasks"} <= set(paths(top.folders))
+    assert paths(top.files) == ["README.md"]
     assert top.complete
-    assert names(space.listing("tasks").files) == ["tasks/README.md", "tasks/tasks.json"]
-    assert names(space.listing("./scratch/").files) == ["scratch/README.md", "scratch/notes.md"]
+    assert paths(space.listing("tasks").files) == ["tasks/README.md", "tasks/tasks.json"]
+    assert paths(space.listing("./scratch/").files) == ["scratch/README.md", "scratch/notes.md"]
     assert space.file("scratch/notes.md").size == 5
 
 
@@ -598,8 +598,8 @@ def test_a_listing_leaves_out_links_pipes_and_what_is_hidden(space: Space, outsi
     (folder / ".hidden.md").touch()
     (folder / "no\nname.md").touch()
     listed = space.listing("scratch")
-    assert names(listed.files) == ["scratch/README.md", "scratch/notes.md"]
-    assert names(listed.folders) == []
+    assert paths(listed.files) == ["scratch/README.md", "scratch/notes.md"]
+    assert paths(listed.folders) == []
 
 
 @pytest.mark.parametrize(
