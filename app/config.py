@@ -77,6 +77,7 @@ class Settings:
     results_max_bytes: int
     history_max_age: timedelta
     affect_lexicon: Path | None
+    anti_meta_talk: bool
     log_format: str
 
     @property
@@ -341,6 +342,11 @@ class SettingsSchema(Schema):
         validate=_check_file,
         **_default("none", "lexicon of feelings to use instead of the built-in English one"),
     )
+    ANTI_META_TALK = fields.String(
+        load_default="on",
+        validate=validate.OneOf(["on", "off"], error="must be one of: on, off"),
+        metadata={"help": "whether talk about being a machine is taken out of answers: on or off"},
+    )
     LOG_FORMAT = fields.String(
         load_default="text",
         validate=validate.OneOf(["text", "json"], error="must be one of: text, json"),
@@ -480,5 +486,6 @@ def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Setting
         affect_lexicon=(
             Path(values["AFFECT_LEXICON"]).absolute() if values["AFFECT_LEXICON"] else None
         ),
+        anti_meta_talk=values["ANTI_META_TALK"] == "on",
         log_format=values["LOG_FORMAT"],
     )

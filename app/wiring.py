@@ -1,17 +1,17 @@
 """Settings -> services: the only place where the parts are put together."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import orjson
 import structlog
 
-from app.config import Backend, Settings, SpokenDialect
+from app.config import Settings
 from app.core.clock import Clock, SystemClock
 from app.core.errors import LedgerUnavailable
 from app.core.ids import Ids, RandomIds
@@ -26,6 +26,7 @@ from app.persona.memory.meaning import Meaning
 from app.persona.memory.store import Memories
 from app.persona.space import ensure_space
 from app.persona.tools.tasks import task_tools
+from app.persona.window import Window
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.forgetting import Forgetting
@@ -82,6 +83,7 @@ class Services:
     watcher: Watcher
     being: Being
     meaning: Meaning | None
+    window: Window
     history: History
     keys: Keys
     engine: Engine
@@ -178,6 +180,14 @@ def _defaults() -> dict[str, Sequence[Expected]]:
     """Return which files the default tasks promise to change."""
     tasks = {put.task_id: put.definition or {} for put in default_tasks()}
     return {task_id: expected_of(definition) for task_id, definition in tasks.items()}
+
+
+def _feeling(being: Being, clock: Clock) -> Callable[[], Mapping[str, Any]]:
+    def feeling() -> Mapping[str, Any]:
+        mood = being.moods.current(clock.now())
+        return {"in_words": mood.affect.in_words(), **mood.affect.as_dict()}
+
+    return feeling
 
 
 class _Later:
@@ -304,6 +314,7 @@ def build(
         watcher=Watcher(space_file, desk, clock, Event()),
         being=being,
         meaning=meaning,
+        window=Window(being.space, mood=_feeling(being, clock)),
         history=history,
         keys=keys,
         engine=engine,
@@ -339,8 +350,6 @@ def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedS
         snapshots=Snapshots(files, store, settings.state_dir / "history.cache", clock),
         clock=clock,
     )
-
-
 
 
 def next_firing(services: Services) -> tuple[str, datetime] | None:

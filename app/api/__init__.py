@@ -8,6 +8,7 @@ from app.api import (
     health,
     memories,
     mood,
+    persona,
     prompts,
     revisions,
     runs,
@@ -15,31 +16,22 @@ from app.api import (
     tasks,
 )
 from app.api.docs import docs
-from app.api.door import RunIdConverter, TaskIdConverter
+from app.api.door import RunIdConverter, SpacePathConverter, TaskIdConverter
 from app.api.openapi import Description
 
 _PARTS = (
     *(tasks, executions, prompts, runs, revisions, schedules),
-    *(memories, mood, desk, health),
+    *(memories, mood, persona, desk, health),
 )
 
 
 def open_doors(app: Flask, version: str) -> None:
     """Register every endpoint of the API with its description."""
-    app.url_map.converters.update(task_id=TaskIdConverter, run_id=RunIdConverter)
+    app.url_map.converters.update(
+        task_id=TaskIdConverter, run_id=RunIdConverter, space_path=SpacePathConverter
+    )
     description = Description(app, version)
-    for part in (
-        tasks,
-        executions,
-        prompts,
-        runs,
-        revisions,
-        schedules,
-        memories,
-        desk,
-        mood,
-        health,
-    ):
+    for part in _PARTS:
         description.register_blueprint(part.door)
     app.register_blueprint(docs(description))
     app.add_url_rule("/api/tasks/", "with_slash", _without_slash, methods=["GET", "POST"])

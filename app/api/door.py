@@ -38,6 +38,13 @@ class RunIdConverter(BaseConverter):
     regex = inputs.RUN_ID.pattern
 
 
+class SpacePathConverter(BaseConverter):
+    """A path below the persona's space, slashes and all: what it may be is decided there."""
+
+    regex = ".+"
+    part_isolating = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A way in which an endpoint answers when nothing is wrong; without a schema, without a body.

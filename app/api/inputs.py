@@ -251,6 +251,15 @@ class MoodQuery(Query):
     limit = _limit(100, MOST_MOODS)
 
 
+class DirectoryQuery(Query):
+    """Which folder of the persona's space."""
+
+    directory = fields.String(
+        load_default=".",
+        metadata={"description": "a path below the space, with `/`; `.` is the space itself"},
+    )
+
+
 class WindowQuery(Query):
     """A window of time; the last day if nothing is given."""
 

@@ -69,7 +69,7 @@ def _remember_once(draft: Draft, request: Request) -> Kept:
     where the memory of then is forgotten.
     """
     here = services()
-    memories, keys, now = here.memories, here.keys, here.clock.now()
+    memories, keys, now = here.being.memories, here.keys, here.clock.now()
     if request.key is None:
         return memories.remember_all([draft])[0]
     used: dict[str, Any] = {

@@ -43,15 +43,6 @@ class SpaceFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
-    """What is in one folder, by name; not `complete` where there is more."""
-
-    folders: Sequence[str]
-    files: Sequence[SpaceFile]
-    complete: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class Survey:
     """The files of the space, newest first; not `complete` where some were not looked at.
 
@@ -69,6 +60,18 @@ class Survey:
     def notes(self) -> list[SpaceFile]:
         """Return the Markdown files."""
         return [file for file in self.files if file.path.endswith(".md")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What one folder of the space holds, by name; not `complete` where it holds too much.
+
+    Links, pipes and hidden names are left out; the service's own folder is listed like any other.
+    """
+
+    folders: Sequence[SpaceFile]
+    files: Sequence[SpaceFile]
+    complete: bool
 
 
 class Space:
@@ -104,8 +107,13 @@ class Space:
         with self._file(path) as descriptor:
             return read_bytes(descriptor, most_bytes).decode("utf-8", "replace")
 
-    def listing(self, directory: str, most: int) -> Listing:
-        """Return what can be used of what is in a folder, the service's own too.
+    def file(self, path: str) -> SpaceFile:
+        """Return what the system says of a file; raise as `read_text` does."""
+        with self._file(path) as descriptor:
+            return space_file(parts_of(path), os.fstat(descriptor))
+
+    def listing(self, directory: str = ".", most: int = MOST_ENTRIES) -> Listing:
+        """Return what can be used of what is in a folder, the service's own too; at most so much.
 
         Raises NoSuchFile where nothing is there, SpaceError where it is no folder.
         """
@@ -115,7 +123,7 @@ class Space:
             found = sorted(islice(listed, MOST_ENTRIES + 1))
         shown = found[:most]
         return Listing(
-            folders=[name for name, status in shown if stat.S_ISDIR(status.st_mode)],
+            folders=[space_file((*parts, n), status) for n, status in shown if _is_folder(status)],
             files=[space_file((*parts, n), status) for n, status in shown if is_plain_file(status)],
             complete=len(shown) == len(found),
         )
@@ -172,6 +180,10 @@ class Space:
             if not is_plain_file(os.fstat(descriptor)):
                 raise SpaceError(f"`{path}` is not a regular file with a single name")
             yield descriptor
+
+
+def _is_folder(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode)
 
 
 def status_of_entries(folder: int) -> Iterator[tuple[str, os.stat_result]]:

@@ -23,6 +23,7 @@ from app.persona.paths import DEEPEST
 from app.persona.space import (
     MOST_ENTRIES,
     Space,
+    SpaceFile,
     ensure_space,
     skeleton_folders,
     space_file,
@@ -481,3 +482,48 @@ def test_the_space_of_the_repository_is_the_packaged_one() -> None:
     repository = Path(__file__).parents[2] / "persona_space"
     ours = {path: text for path, text in everything(repository) if path.endswith("README.md")}
     assert ours == dict(everything(SKELETON))
+
+
+def paths(entries: Sequence[SpaceFile]) -> list[str]:
+    return [entry.path for entry in entries]
+
+
+def test_a_listing_shows_one_level_and_the_service_folder_too(space: Space) -> None:
+    put(space.root, "tasks/tasks.json", "{}")
+    top = space.listing()
+    assert {"scratch", "tasks"} <= set(paths(top.folders))
+    assert paths(top.files) == ["README.md"]
+    assert top.complete
+    assert paths(space.listing("tasks").files) == ["tasks/README.md", "tasks/tasks.json"]
+    assert paths(space.listing("./scratch/").files) == ["scratch/README.md", "scratch/notes.md"]
+    assert space.file("scratch/notes.md").size == 5
+
+
+def test_a_listing_leaves_out_links_pipes_and_what_is_hidden(space: Space, outside: Path) -> None:
+    folder = space.root / "scratch"
+    (folder / "link.md").symlink_to(outside / "secret.md")
+    (folder / "out").symlink_to(outside)
+    os.link(outside / "secret.md", folder / "second_name.md")
+    os.mkfifo(folder / "pipe.md")
+    (folder / ".hidden.md").touch()
+    (folder / "no\nname.md").touch()
+    listed = space.listing("scratch")
+    assert paths(listed.files) == ["scratch/README.md", "scratch/notes.md"]
+    assert paths(listed.folders) == []
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in BAD_PATHS if p not in {"", ".", "scratch", "scratch/"}]
+)
+def test_what_is_no_folder_of_the_space_is_not_listed(
+    space: Space, outside: Path, path: str
+) -> None:
+    (space.root / "out").symlink_to(outside)
+    for directory in (path, f"out/{path}", "out", "scratch/notes.md"):
+        with pytest.raises(SpaceError):
+            space.listing(directory)
+
+
+def test_a_folder_that_is_not_there_has_its_own_error(space: Space) -> None:
+    with pytest.raises(NoSuchFile):
+        space.listing("nowhere/at/all")

@@ -220,7 +220,7 @@ class FileTools:
         """Return the names in a folder, with the sizes of files."""
         directory = arguments["directory"]
         listing = self._space.listing(directory, MOST_LISTED)
-        lines = [f"{name}/" for name in listing.folders]
+        lines = [f"{folder.path.rpartition('/')[2]}/" for folder in listing.folders]
         lines += [
             f"{file.path.rpartition('/')[2]}  {file.size} bytes, {file.modified:%Y-%m-%d %H:%M} UTC"
             for file in listing.files

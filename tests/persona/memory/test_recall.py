@@ -1,13 +1,14 @@
 """What a run has in mind: the day as it was, what fits, and never its own echo."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from app.core.clock import FakeClock
 from app.core.ids import RandomIds
 from app.database import Database
-from app.persona.memory.memory import Within
+from app.persona.memory.memory import Memory, Within
 from app.persona.memory.recall import MOST_OF_ONE, Recall, Recollection, result_of_run
 from app.persona.memory.store import Memories
 from tests.persona.given import a_previous_run, a_task, an_occasion
