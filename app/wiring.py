@@ -159,15 +159,20 @@ class _Book:
 
 
 class _Upkeep:
-    """Retention, now and then."""
+    """Retention, now and then; moods are kept as long as results."""
 
-    def __init__(self, retention: Retention, clock: Clock) -> None:
+    def __init__(
+        self, retention: Retention, moods: MoodSeries, clock: Clock, max_age: timedelta
+    ) -> None:
         self._retention = retention
+        self._moods = moods
         self._clock = clock
+        self._max_age = max_age
         self._next = clock.monotonic() + _UPKEEP_EVERY.total_seconds() / 10
 
     def __call__(self) -> None:
         if self._clock.monotonic() >= self._next and not self._retention.step():
+            self._moods.forget(self._clock.now() - self._max_age)
             self._next = self._clock.monotonic() + _UPKEEP_EVERY.total_seconds()
 
 
@@ -229,7 +234,7 @@ def build(
         processes,
         recovery,
         clock,
-        upkeep=_Upkeep(retention, clock),
+        upkeep=_Upkeep(retention, moods, clock, settings.results_max_age),
     )
     return Services(
         settings=settings,
