@@ -294,6 +294,11 @@ def build(
     )
     retention = Retention(database, results, keys, clock, limits)
     forgetting = Forgetting(space, clock, settings.history_max_age)
+
+    def moods_forgotten() -> bool:
+        being.moods.forget(clock.now() - settings.results_max_age)
+        return False
+
     clockwork = Clockwork(
         RegistryJobStore(registry, clock),
         planner,
@@ -301,7 +306,7 @@ def build(
         processes,
         recovery,
         clock,
-        upkeep=_Upkeep([retention.step, forgetting.step], clock),
+        upkeep=_Upkeep([retention.step, forgetting.step, moods_forgotten], clock),
     )
     return Services(
         settings=settings,

@@ -70,3 +70,17 @@ def test_what_is_wrong_with_a_lexicon_of_the_space_is_said(
     lexicon.write_text("term,valence,arousal,dominance\nhappy,9,0,0\n")
     (problem,) = body_of(client.get(MOOD))["lexicon"]["problems"]
     assert problem == "emotional_state/lexicon.csv, line 2: 9.0 is not between -1 and 1"
+
+
+@on_sqlite
+def test_moods_are_kept_as_long_as_results(
+    client: FlaskClient, services: Services, clock: ShiftedClock
+) -> None:
+    feel(services, "I am happy.")
+    clock.advance(services.settings.results_max_age - timedelta(days=1))
+    feel(services, "I am glad.")
+    services.clockwork.pulse()
+    assert len(body_of(client.get(MOOD))["mood"]) == 2
+    clock.advance(timedelta(days=2))
+    services.clockwork.pulse()
+    assert len(body_of(client.get(MOOD))["mood"]) == 1

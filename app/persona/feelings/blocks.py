@@ -209,7 +209,7 @@ def _open_ended(
             return end, content
         first = []
         at = _skip(lines, end, limit)
-        if at >= limit or not read_line(lines[at]).keys - seen:
+        if at >= limit or not read_line(lines[at]).keys:
             return end, content
 
 

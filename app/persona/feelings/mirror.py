@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 
 from app.core import strict_json
-from app.core.errors import BadJson, NoSuchFile, PersonaError, SpaceError
+from app.core.errors import BadJson, NoSuchFile, SpaceError
 from app.core.instants import write_instant
 from app.persona.client import Changes, Deadline
 from app.persona.feelings.values import Affect
@@ -66,8 +66,6 @@ def show_mood(files: MoodFiles, state: str, mood: Affect, pattern: str, at: date
         return _warned(f"the mood was not written to the space: {error.detail}")
     try:
         files.write_text(MOOD_FILE, _written(document, state, mood, pattern, at))
-    except PersonaError:
-        raise
     except SpaceError as error:
         warning = f"the mood was not written to the space: {error.detail}"
     return _warned(warning) if warning else None

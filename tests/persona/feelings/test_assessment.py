@@ -227,6 +227,12 @@ def test_of_several_blocks_the_last_one_that_says_something_counts() -> None:
     assert inner.valence == 0.2
 
 
+def test_a_block_without_end_is_no_longer_than_sixty_lines() -> None:
+    free = [f"line {number}" for number in range(70)]
+    text = "\n".join([MARKER, *free, "[/assessment]"])
+    assert take_assessment(text)[0] == "\n".join([*free[60:], "[/assessment]"])
+
+
 PIECES = st.sampled_from(
     [
         MARKER,

@@ -248,6 +248,8 @@ def test_whatever_stands_in_the_place_of_the_file_no_run_fails(
     house: House, put: Callable[[Path], None]
 ) -> None:
     put(house.mood_file)
+    with pytest.raises(SpaceError):
+        house.files.write_text(MOOD_FILE, "{}")
     felt = house.after()
     assert felt.reconciliation is not None
     assert "the mood was not written to the space" in felt.warnings[0]
