@@ -202,7 +202,7 @@ def test_every_route_of_the_api_is_described(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routes
-    assert len(routes) == 22
+    assert len(routes) == 23
 
 
 @on_sqlite

@@ -40,7 +40,8 @@ class Status:
 class Stream:
     """A stream of just these bytes, in writes of so many bytes, and then nothing more.
 
-    `then` is what follows: `end`, `hang`, or `pour` (10 GB of the last bytes, as fast as read).
+    `then` is what follows: `end`, `close` (the connection, too), `hang`, or `pour` (10 GB of the
+    same, as fast as it is read).
     """
 
     data: bytes
@@ -163,6 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self._chunk(part)
         self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = line.then == "close"
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
