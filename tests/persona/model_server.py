@@ -40,7 +40,7 @@ class Status:
 class Stream:
     """A stream of just these bytes, in writes of so many bytes, and then nothing more.
 
-    `then` is what follows: `end`, `close` (the connection, too), `hang`, or `pour` (10 GB of the
+    `then` is what follows: `end`, `hang`, or `pour` (10 GB of the
     same, as fast as it is read).
     """
 
@@ -60,6 +60,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    connection: int
 
 
 class ModelServer:
@@ -110,7 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state = self.state
-        state.received.append(Received(path=self.path, headers=dict(self.headers), body=body))
+        state.received.append(
+            Received(
+                path=self.path,
+                headers=dict(self.headers),
+                body=body,
+                connection=self.client_address[1],
+            )
+        )
         line = state.script.popleft() if state.script else state.otherwise
         if not isinstance(line, Say | Status | Stream):
             line = line(body)
@@ -164,7 +172,6 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 self._chunk(part)
         self.wfile.write(b"0\r\n\r\n")
-        self.close_connection = line.then == "close"
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
