@@ -60,6 +60,10 @@ class Sender:
             ) from error
         self._threads.used = self._clock.monotonic()
 
+    def forget(self) -> None:
+        """Close the connection of this thread: its server behaves as if it were about to."""
+        self._adapter().close()
+
     def _adapter(self) -> BoundAdapter:
         adapter: BoundAdapter | None = getattr(self._threads, "adapter", None)
         if adapter is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from marshmallow import Schema, fields, validate
 
 from app.core import strict_json
 from app.core.clock import SystemClock
@@ -21,21 +22,29 @@ from app.persona.prompting.sources import Sources
 from app.persona.space import Space
 from app.persona.tools.tool import Toolbox
 from tests.persona.given import a_real_deadline, a_request, a_task
-from tests.persona.llm.given import NoteArguments, a_tool, ask, both_ways, fail, user
+from tests.persona.llm.given import a_tool, ask, both_ways, fail, user
 
 pytestmark = pytest.mark.live_llm
 
+CONTEXT = 16384
 _STARTED_WITHIN = 60.0
 OPTIONS = ModelOptions(model="tiny", temperature=0.8, max_tokens=40)
+
+
+class Feeling(Schema):
+    """Arguments that end soon, whatever a random model would like to go on with."""
+
+    mood = fields.String(required=True, validate=validate.OneOf(["calm", "tired"]))
+    lasting = fields.Boolean(required=True)
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the server."""
-    from tests.live_llm.tiny import CONTEXT, write_model
+    from tests.live_llm.tiny import write_model
 
     folder = tmp_path_factory.mktemp("model")
-    write_model(folder / "tiny.gguf")
+    write_model(folder / "tiny.gguf", context=CONTEXT)
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
@@ -87,18 +96,18 @@ def test_it_answers(url: str, streams: bool) -> None:
 
 @both_ways
 def test_a_tool_that_it_must_use_is_called_with_arguments_that_fit(url: str, streams: bool) -> None:
-    options = ModelOptions(model="tiny", max_tokens=600, must_use="append_file")
+    options = ModelOptions(model="tiny", max_tokens=600, must_use="feel")
     completion = ask(
         model_at(url, streams=streams),
         user("Write it down."),
-        tools=[a_tool()],
+        tools=[a_tool("feel", arguments=Feeling)],
         options=options,
         deadline=a_real_deadline(120),
     )
     (call,) = completion.calls
-    assert (call.name, bool(call.id)) == ("append_file", True)
+    assert (call.name, bool(call.id)) == ("feel", True)
     arguments = strict_json.loads(call.arguments, most_bytes=100_000)
-    assert NoteArguments().load(arguments) == arguments
+    assert Feeling().load(arguments) == arguments
 
 
 @both_ways
@@ -113,7 +122,7 @@ def test_a_persona_of_it_carries_out_a_task(url: str, tmp_path: Path) -> None:
         Toolbox([]),
         Sources(space=Space(tmp_path)),
         SystemClock(),
-        Means(model="tiny", context_tokens=2048),
+        Means(model="tiny", context_tokens=CONTEXT),
         new_mark=lambda: "mark00000001",
     )
     reply = persona.reply(a_request(a_task("Rest.", max_tokens=30)), a_real_deadline(60))

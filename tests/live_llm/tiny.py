@@ -9,7 +9,6 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-CONTEXT = 1024
 _LAYERS, _WIDTH, _HEADS, _INNER = 2, 64, 4, 128
 _CONTROL = ["<unk>", "<s>", "</s>"]
 _MARKS = ["<|im_start|>", "<|im_end|>"]
@@ -24,12 +23,12 @@ _TEMPLATE = (
 )
 
 
-def write_model(path: Path) -> None:
+def write_model(path: Path, *, context: int) -> None:
     """Write the file."""
     tokens, kinds = _vocabulary()
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_name("tiny")
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(_LAYERS)
     writer.add_feed_forward_length(_INNER)

@@ -40,7 +40,8 @@ class Status:
 class Stream:
     """A stream of just these bytes, in writes of so many bytes, and then nothing more.
 
-    `then` is what follows: `end`, `hang`, or `pour` (10 GB of the last bytes, as fast as read).
+    `then` is what follows: `end`, `hang`, or `pour` (10 GB of the
+    same, as fast as it is read).
     """
 
     data: bytes
@@ -59,6 +60,7 @@ class Received:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    connection: int
 
 
 class ModelServer:
@@ -109,7 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state = self.state
-        state.received.append(Received(path=self.path, headers=dict(self.headers), body=body))
+        state.received.append(
+            Received(
+                path=self.path,
+                headers=dict(self.headers),
+                body=body,
+                connection=self.client_address[1],
+            )
+        )
         line = state.script.popleft() if state.script else state.otherwise
         if not isinstance(line, Say | Status | Stream):
             line = line(body)

@@ -40,7 +40,6 @@ class ScriptedModel:
         deadline: Deadline,
         on_text: OnText,
     ) -> Completion:
-        deadline.check()
         self.asked.append((list(messages), [tool.name for tool in tools]))
         line = self.script.pop(0)
         if isinstance(line, Exception):

@@ -10,6 +10,7 @@ from app.core.clock import SystemClock
 from app.persona.appending import lock, replace
 from app.persona.client import Deadline, Reply, Request
 from app.persona.space import Space
+from tests.persona.given import hands_on
 
 Work = Callable[[Request, Deadline], Reply]
 
@@ -20,7 +21,7 @@ def deadline() -> Deadline:
 
 def append(root: Path, path: str, text: str, request: Request) -> None:
     """Append as the tools do."""
-    Space(root).append_text(path, text, deadline(), changes=request.changes)
+    hands_on(Space(root)).append_text(path, text, deadline(), request.changes)
 
 
 def write(root: Path, path: str, data: bytes | None, request: Request) -> None:

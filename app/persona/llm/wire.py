@@ -45,7 +45,8 @@ _DOES_NOT_TAKE = re.compile(
 class HttpModel:
     """A model of one server; goes there only, and sends each request once.
 
-    What the server says that it does not take is left out from then on.
+    What the server says that it does not take is left out from then on, and a stream that says
+    nothing at all is asked for again as a whole.
     """
 
     def __init__(
@@ -89,20 +90,23 @@ class HttpModel:
     ) -> Completion:
         """Return what the model says; raise PersonaError."""
         asked = Asked(messages=messages, tools=tools, options=options)
+        streams = self._streams
         while True:
-            body = self._body(asked)
+            body = self._body(asked, stream=streams)
             try:
                 return self._ask(body, deadline, Draft(on_text))
             except PersonaRefused as error:
                 # it was refused before anything was done, so it may be asked again, otherwise
                 if not self._leaves_out(body, options.model, error):
                     raise
+            except _SilentStream:
+                # llama-cpp-python breaks off like this and tells the reason only without a stream
+                self._sender.forget()
+                streams = False
 
-    def _body(self, asked: Asked) -> dict[str, Any]:
+    def _body(self, asked: Asked, *, stream: bool) -> dict[str, Any]:
         model = asked.options.model
-        body = self._dialect.body(
-            asked, stream=self._streams and (model, "stream") not in self._not_taken
-        )
+        body = self._dialect.body(asked, stream=stream and (model, "stream") not in self._not_taken)
         for name, instead in _INSTEAD.items():
             if name in body and (model, name) in self._not_taken:
                 value = body.pop(name)
@@ -155,14 +159,22 @@ class HttpModel:
             raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
 
     def _take_stream(self, response: requests.Response, draft: Draft) -> None:
-        events = EventReader()
+        reader, is_silent = EventReader(), True
         for piece in pieces_of_body(response, MOST_STREAM_BYTES):
-            for event in events.feed(piece):
+            for event in reader.feed(piece):
+                is_silent = False
                 self._dialect.take_event(event, draft)
                 if event.data == "[DONE]":
                     return
-        for event in events.end():
+        for event in reader.end():
+            is_silent = False
             self._dialect.take_event(event, draft)
+        if is_silent:
+            raise _SilentStream
+
+
+class _SilentStream(PersonaProtocol):
+    """A stream ended without a single event."""
 
 
 def _checked(completion: Completion) -> Completion:

@@ -25,7 +25,7 @@ from app.persona.feelings.values import NEUTRAL
 from app.persona.findings import gather
 from app.persona.space import Space
 from tests.conftest import on_sqlite
-from tests.persona.given import a_deadline, a_request
+from tests.persona.given import a_deadline, a_request, hands_on
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 ANSWER = """[Internal Emotional Assessment]
@@ -47,7 +47,9 @@ class House:
         self.moods = MoodSeries(database, RandomIds())
         self.lexicons = Lexicons(lexicon, self.space)
         self.feelings = Feelings(self.moods, self.lexicons, self.clock)
-        self.files = SpaceFiles(self.space, a_deadline(clock=self.clock), Unrecorded())
+        self.hands = hands_on(self.space, self.clock)
+        deadline = a_deadline(clock=self.clock)
+        self.files = SpaceFiles(self.space, self.hands, deadline, Unrecorded())
 
     @property
     def mood_file(self) -> Path:
@@ -295,11 +297,11 @@ def test_a_run_that_is_no_longer_ours_ends_at_the_file(house: House) -> None:
 def test_the_file_is_announced_before_it_is_written(house: House) -> None:
     announced: list[tuple[list[str], bool]] = []
 
-    class Announced:
+    class Announced(Unrecorded):
         def announce(self, paths: Sequence[str]) -> None:
             announced.append((list(paths), house.mood_file.exists()))
 
-    files = SpaceFiles(house.space, a_deadline(clock=house.clock), Announced())
+    files = SpaceFiles(house.space, house.hands, a_deadline(clock=house.clock), Announced())
     assert house.after(files=files).warnings == []
     assert announced == [([MOOD_FILE], False)]
     assert house.mood_file.exists()

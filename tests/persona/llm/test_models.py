@@ -6,7 +6,13 @@ import time
 
 import pytest
 
-from app.core.errors import PersonaCancelled, PersonaProtocol, PersonaRefused, PersonaTimeout
+from app.core.errors import (
+    PersonaCancelled,
+    PersonaProtocol,
+    PersonaRefused,
+    PersonaTimeout,
+    PersonaTooLong,
+)
 from app.persona.llm.chat import Finish, Message, ModelOptions, Role, Usage
 from app.persona.tools.tool import Call
 from tests.persona.given import a_real_deadline
@@ -317,6 +323,21 @@ def test_a_stream_that_breaks_off_is_no_answer(dialect: str) -> None:
         error = fail(a_model(server, dialect))
     assert type(error) is PersonaProtocol
     assert "before the answer was complete" in error.detail
+
+
+@both_dialects
+def test_a_stream_that_says_nothing_is_asked_for_as_a_whole(dialect: str) -> None:
+    why = {"error": {"message": "This model's maximum context length is 1024 tokens."}}
+    silent = Stream(data=b": so\n\n")
+    with ModelServer(silent, Status(status=400, body=why), silent, Say(text="Whole.")) as server:
+        model = a_model(server, dialect)
+        assert isinstance(fail(model), PersonaTooLong)
+        assert ask(model).text == "Whole."
+        assert ask(model).text == "Done."
+    assert ["stream" in body for body in server.bodies] == [True, False, True, False, True]
+    first, second, third, fourth, _ = (received.connection for received in server.received)
+    assert first != second, "a server that broke off may close its connection any moment"
+    assert third != fourth
 
 
 def test_halves_of_a_character_find_each_other() -> None:

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from app.persona.prompting.tokens import estimate, head, tail
 
 MARK = "7f3a9c0d11"
 FENCE = Fence(mark=MARK)
+HIDDEN = ("Cc", "Cf")
 
 
 def test_tokens_are_estimated_rather_too_high() -> None:
@@ -52,7 +55,8 @@ def test_what_is_enclosed_stands_between_marks_with_its_label() -> None:
     ],
 )
 def test_no_data_can_end_its_fence(text: str) -> None:
-    for enclosed in (FENCE.enclose("notes.md", text), FENCE.enclose(text, "notes")):
+    for made in (FENCE.enclose("notes.md", text), FENCE.enclose(text, "notes")):
+        enclosed = "".join(c for c in made if unicodedata.category(c) not in HIDDEN or c == "\n")
         assert enclosed.lower().count(f"</data-{MARK}>") == 1
         assert enclosed.endswith(f"\n</data-{MARK}>")
         assert enclosed.lower().count(MARK) == 2
