@@ -1,6 +1,6 @@
 """What a run should have in mind: what was lived since the last one, and what fits its prompt."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,7 +25,8 @@ class Recollection:
     """What comes to mind for a run; long texts are cut.
 
     `lived` is what happened in the window, oldest first, `relevant` what else fits the prompt, the
-    best first. `left_out` counts what happened in the window and found no room.
+    best first. `left_out` counts what happened in the window (of the newest 300) and is not shown:
+    it found no room, or says nearly the same as something that did.
     """
 
     window: Window
@@ -52,22 +53,20 @@ class Recall:
         """
         window = _window(task, occasion)
         within = Within(since=window.since, until=window.until, not_scheduled_by=task.id)
-        page = self._memories.page(within, limit=_MOST_LIVED)
-        room, distinct = _Room(most_characters), Distinct()
-        lived = sorted(page.memories, key=lambda memory: memory.is_scheduled)
-        new = list(distinct.of(lived, lambda memory: memory.text))
-        kept = room.fill(new, up_to=int(most_characters * _LIVED_SHARE))
-        relevant = [
-            found
-            for found in self._fitting(task, distinct)
-            if room.takes(found.memory, most_characters)
-        ]
-        kept += room.fill(new[len(kept) :], up_to=most_characters)
+        newest = self._memories.page(within, limit=_MOST_LIVED).memories
+        life_first = sorted(newest, key=lambda memory: memory.is_scheduled)
+        taken = _Taken(most_characters)
+        lived = taken.first_of(life_first, up_to=int(most_characters * _LIVED_SHARE))
+        relevant = [found for found in self._fitting(task) if taken.takes(found.memory)]
+        shown = {memory.id for memory in lived} | {found.memory.id for found in relevant}
+        rest = [memory for memory in life_first if memory.id not in shown]
+        lived += taken.first_of(rest, up_to=most_characters)
+        shown.update(memory.id for memory in lived)
         return Recollection(
             window=window,
-            lived=[_cut(memory) for memory in sorted(kept, key=lambda memory: memory.at)],
+            lived=[_cut(memory) for memory in sorted(lived, key=lambda memory: memory.at)],
             relevant=[replace(found, memory=_cut(found.memory)) for found in relevant],
-            left_out=len(new) - len(kept),
+            left_out=sum(memory.id not in shown for memory in newest),
         )
 
     def search(
@@ -89,7 +88,7 @@ class Recall:
         within = Within(since=since, until=until, kind=kind)
         return self._memories.search(Query(text=text, within=within, limit=limit, distinct=True))
 
-    def _fitting(self, task: Task, distinct: Distinct) -> Iterable[Found]:
+    def _fitting(self, task: Task) -> Sequence[Found]:
         query = Query(
             text=task.prompt,
             within=Within(not_scheduled_by=task.id),
@@ -97,31 +96,34 @@ class Recall:
             distinct=True,
             prefers_life=True,
         )
-        found = self._memories.search(query).found
-        return distinct.of(found, lambda one: one.memory.text)
+        return self._memories.search(query).found
 
 
-class _Room:
-    """How many characters are left."""
+class _Taken:
+    """What is taken so far: none of it nearly twice, all of it within the budget."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._used = 0
+        self._left = self._most = most
+        self._distinct = Distinct()
 
-    def takes(self, memory: Memory, up_to: int) -> bool:
-        """Use room for a memory where there is enough."""
+    def takes(self, memory: Memory) -> bool:
+        """Take a memory where there is room and nothing like it yet."""
         size = min(len(memory.text), MOST_OF_ONE)
-        if self._used + size > min(up_to, self._most):
+        if size > self._left or not self._distinct.is_new(memory.text):
             return False
-        self._used += size
+        self._left -= size
         return True
 
-    def fill(self, memories: Sequence[Memory], *, up_to: int) -> list[Memory]:
-        """Return the first ones that there is room for."""
-        for place, memory in enumerate(memories):
-            if not self.takes(memory, up_to):
-                return list(memories[:place])
-        return list(memories)
+    def first_of(self, memories: Sequence[Memory], *, up_to: int) -> list[Memory]:
+        """Take the first ones, until so many characters are taken in all."""
+        taken = []
+        for memory in memories:
+            used = self._most - self._left
+            if used + min(len(memory.text), MOST_OF_ONE) > up_to:
+                break
+            if self.takes(memory):
+                taken.append(memory)
+        return taken
 
 
 def result_of_run(

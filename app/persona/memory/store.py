@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, Select, delete, func, insert, select, text
 
 from app.core.clock import Clock
@@ -29,6 +30,8 @@ from app.persona.memory.memory import (
 from app.persona.memory.ranking import Distinct, blend, relative, together
 from app.persona.memory.tables import memories
 from app.persona.memory.terms import query_words, words_of
+
+log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 500
 _COLUMNS = [column for column in memories.c if column.name not in {"words", "digest"}]
@@ -61,7 +64,10 @@ class Memories:
         Raises InvalidInput for a text that is blank or longer than 64 KiB, and for an odd kind.
         """
         with self._database.write() as connection:
-            return self.write(connection, [draft])[0].memory
+            kept = self.write(connection, [draft])[0]
+        if kept.is_new:
+            log.info("memory.kept", memory_id=kept.memory.id, kind=draft.kind, origin=draft.origin)
+        return kept.memory
 
     def remember_all(self, drafts: Sequence[Draft]) -> list[Kept]:
         """Keep up to 500 memories in one transaction, as `remember` does."""
@@ -96,6 +102,7 @@ class Memories:
             gone = connection.execute(delete(memories).where(memories.c.id == memory_id))
             if not gone.rowcount:
                 raise MemoryNotFound(memory_id)
+        log.info("memory.forgotten", memory_id=memory_id)
 
     def refresh_statistics(self) -> None:
         """Tell PostgreSQL, after many were added, which words are common; SQLite counts anew."""

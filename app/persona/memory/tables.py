@@ -1,7 +1,8 @@
 """The tables of the memories.
 
 Beside them the migration makes what finds words: on SQLite the FTS5 table `memories_words`, kept in
-step by triggers; on PostgreSQL the generated column `memories.document` and its index.
+step by triggers; on PostgreSQL the generated column `memories.document` and its index. A later
+migration that makes the SQLite table anew has to make its triggers anew, too.
 """
 
 from sqlalchemy import (

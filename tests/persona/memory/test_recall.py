@@ -144,6 +144,26 @@ def test_all_of_it_keeps_to_its_budget_and_long_texts_are_cut(memories: Memories
     assert (len(kept.lived), len(kept.relevant), kept.left_out) == (2, 1, 1)
 
 
+def test_what_fits_is_recalled_though_the_day_was_too_full_for_it(memories: Memories) -> None:
+    memories.remember_all(
+        [
+            a_draft("Ada brought tomatoes", ago=hours_before_midnight(20)),
+            *(a_draft(f"w{n} " * 60, ago=hours_before_midnight(n / 10)) for n in range(1, 60)),
+        ]
+    )
+    kept = recollect(memories, "What about the tomatoes of today?", most_characters=2000)
+    assert [one.memory.text for one in kept.relevant] == ["Ada brought tomatoes"]
+    assert kept.left_out == 60 - len(kept.lived) - 1
+
+
+def test_room_that_nothing_else_takes_goes_to_the_day(memories: Memories) -> None:
+    memories.remember_all(
+        [a_draft(f"w{n} " * 40, ago=hours_before_midnight(n)) for n in range(1, 9)]
+    )
+    kept = recollect(memories, "Reflect on today", most_characters=1000)
+    assert (len(kept.lived), kept.relevant) == (8, [])
+
+
 def test_a_result_is_kept_once_and_marked_with_where_it_came_from(memories: Memories) -> None:
     given = {"run_id": "1" * 26, "task_id": "daily", "origin": "schedule", "at": MIDNIGHT}
     kept = remembered(memories, answer="I thought.\0", **given)  # type: ignore[arg-type]
