@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from app.core.clock import Clock
-from app.core.errors import PersonaCancelled
+from app.core.errors import PersonaCancelled, SpaceError
 from app.database import Database
 from app.persona.client import Changes, Unrecorded
 from app.persona.history.files import SpaceFiles, normal
@@ -142,11 +142,20 @@ class _Attempt:
         if not self._announced and self._commit is None:
             return ()
         space = self._space
-        commit = space.snapshots.take() if self._commit is not None else None
+        commit = space.snapshots.take(self._note) if self._commit is not None else None
         if not self._announced and commit == self._commit:
             return ()
-        made = self._finished(commit)
-        return changes_of(made, space, compared)
+        found = changes_of(self._finished(commit), space, compared)
+        if found and commit is None:
+            self._commit_changes()
+        return found
+
+    def _commit_changes(self) -> None:
+        """Let the run be a commit too; what it changed is written down in any case."""
+        try:
+            self._space.snapshots.take(self._note)
+        except SpaceError as error:
+            log.warning("run.not_committed", run_id=self._claim.run_id, error=error.detail)
 
     def _finished(self, commit: str | None) -> list[Step]:
         """End the steps of this attempt and return all of the run, in one transaction."""
@@ -184,6 +193,10 @@ class _Attempt:
     def _raise_unless_held(self, connection: Connection) -> None:
         if not self._space.trail.holds(connection, *self._holder):
             raise PersonaCancelled
+
+    @property
+    def _note(self) -> str:
+        return f"run {self._claim.run_id} of {self._claim.task_id}, attempt {self._claim.attempt}"
 
     @property
     def _holder(self) -> tuple[str, int, str]:
