@@ -48,11 +48,17 @@ class Changes(Protocol):
         changed. Called under the lock of the space; a path that was announced costs nothing again.
         """
 
+    def announce_all(self) -> None:
+        """Note durably that any file may be changed, as by a script. Raises as `announce` does."""
+
 
 class Unrecorded:
     """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
 
     def announce(self, paths: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def announce_all(self) -> None:
         """Do nothing."""
 
 

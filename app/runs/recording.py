@@ -116,11 +116,14 @@ class _Attempt:
         self._silent, self._commit = True, self._space.snapshots.recent()
 
     def announce(self, paths: Sequence[str]) -> None:
-        """Keep what these files hold and write down that they are about to change.
+        self._announce([normal(path) for path in paths])
 
-        The path `.` announces that any file may change, as a script may.
-        """
-        wanted = dict.fromkeys(_path(path) for path in paths)
+    def announce_all(self) -> None:
+        self._announce([EVERYTHING])
+
+    def _announce(self, paths: Sequence[str]) -> None:
+        """Keep what these files hold and write down that they are about to change."""
+        wanted = dict.fromkeys(paths)
         new = [path for path in wanted if path not in self._announced or not self._is_last(path)]
         if not new:
             self._check()
@@ -278,7 +281,3 @@ def is_newer(space: Space, path: str, instant: datetime) -> bool:
     """Say whether a file was written after an instant."""
     found = space.files.read(path)
     return found is not None and found.status.st_mtime > instant.timestamp()
-
-
-def _path(path: str) -> str:
-    return EVERYTHING if path in (".", "./") else normal(path)

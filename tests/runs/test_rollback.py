@@ -266,7 +266,7 @@ def test_what_a_script_of_a_dead_attempt_changed_goes_too(
     before = contents(root)
 
     def script(request: Request) -> None:
-        request.changes.announce(["."])
+        request.changes.announce_all()
         (root / "made.md").write_text("made\n")
         (root / "other.md").unlink()
         for path in ("made.md",):

@@ -283,7 +283,7 @@ def test_a_space_that_is_gone_does_not_stop_a_persona_that_needs_none(silent: Ho
 
 def test_a_script_of_a_persona_with_hands_may_change_any_file(house: House) -> None:
     def script(request: Request) -> None:
-        request.changes.announce(["."])
+        request.changes.announce_all()
         (root(house) / "made.md").write_text("by a script\n")
 
     ended = run(house, entry(house, "Second"), script)

@@ -1,4 +1,4 @@
-"""Putting files back: below the space, never through a link, never over what came to stand there."""
+"""Putting files back: below the space, never through a link, never over somebody else's."""
 
 from pathlib import Path
 
