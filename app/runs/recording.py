@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from app.core.clock import Clock
-from app.core.errors import PersonaCancelled
+from app.core.errors import PersonaCancelled, SpaceError
 from app.database import Database
 from app.persona.client import Changes, Unrecorded
 from app.persona.history.files import SpaceFiles, normal
@@ -115,12 +115,15 @@ class _Attempt:
     def look_first(self) -> None:
         self._silent, self._commit = True, self._space.snapshots.recent()
 
-    def announce_all(self) -> None:
-        self.announce([EVERYTHING])
-
     def announce(self, paths: Sequence[str]) -> None:
+        self._announce([normal(path) for path in paths])
+
+    def announce_all(self) -> None:
+        self._announce([EVERYTHING])
+
+    def _announce(self, paths: Sequence[str]) -> None:
         """Keep what these files hold and write down that they are about to change."""
-        wanted = dict.fromkeys(_path(path) for path in paths)
+        wanted = dict.fromkeys(paths)
         new = [path for path in wanted if path not in self._announced or not self._is_last(path)]
         if not new:
             self._check()
@@ -142,11 +145,20 @@ class _Attempt:
         if not self._announced and self._commit is None:
             return ()
         space = self._space
-        commit = space.snapshots.take() if self._commit is not None else None
+        commit = space.snapshots.take(self._note) if self._commit is not None else None
         if not self._announced and commit == self._commit:
             return ()
-        made = self._finished(commit)
-        return changes_of(made, space, compared)
+        found = changes_of(self._finished(commit), space, compared)
+        if found and commit is None:
+            self._commit_changes()
+        return found
+
+    def _commit_changes(self) -> None:
+        """Let the run be a commit too; what it changed is written down in any case."""
+        try:
+            self._space.snapshots.take(self._note)
+        except SpaceError as error:
+            log.warning("run.not_committed", run_id=self._claim.run_id, error=error.detail)
 
     def _finished(self, commit: str | None) -> list[Step]:
         """End the steps of this attempt and return all of the run, in one transaction."""
@@ -184,6 +196,10 @@ class _Attempt:
     def _raise_unless_held(self, connection: Connection) -> None:
         if not self._space.trail.holds(connection, *self._holder):
             raise PersonaCancelled
+
+    @property
+    def _note(self) -> str:
+        return f"run {self._claim.run_id} of {self._claim.task_id}, attempt {self._claim.attempt}"
 
     @property
     def _holder(self) -> tuple[str, int, str]:
@@ -265,7 +281,3 @@ def is_newer(space: Space, path: str, instant: datetime) -> bool:
     """Say whether a file was written after an instant."""
     found = space.files.read(path)
     return found is not None and found.status.st_mtime > instant.timestamp()
-
-
-def _path(path: str) -> str:
-    return EVERYTHING if path == EVERYTHING else normal(path)

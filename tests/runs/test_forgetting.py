@@ -52,6 +52,11 @@ def test_contents_go_when_no_step_needs_them(house: House) -> None:
     run(house, "old\n")
     with house.database.read() as connection:
         (content,) = house.space.trail.contents(connection)
+    # what the space held when the time that is kept began stays as well
+    house.pass_time(days=1)
+    run(house, "less old\n")
+    house.pass_time(days=1)
+    run(house, "newest\n")
     for file in house.space.store.path.glob("objects/??/*"):
         os.utime(file, (LONG_AGO, LONG_AGO))
     house.pass_time(days=10)

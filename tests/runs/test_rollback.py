@@ -4,17 +4,21 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event, update
 
+from app.core.errors import PersonaCancelled
 from app.database import Database
 from app.persona.client import Request
 from app.persona.fakes import ScriptedPersona
+from app.runs.recording import SpaceRecorder
+from app.runs.recovery import Recovery
 from app.runs.tables import runs
+from app.runs.taking_back import TakenBack, TakingBack
 from tests.house import MIDNIGHT, House
 from tests.runs.hands import append, contents, doing, write, written_at
 
@@ -288,3 +292,39 @@ def test_a_space_that_cannot_be_used_keeps_the_run_until_it_can(
     assert other.recovery.step() == 1
     assert other.outcomes() == [("queued", None)]
     assert contents(root) == before
+
+
+def test_nobody_holds_a_run_while_it_is_rolled_back(
+    database: Database, tmp_path: Path, root: Path
+) -> None:
+    """Its process was only stopped, and goes on in that very moment."""
+    one = house(database, tmp_path)
+    one.add("one")
+    one.executions.start("one")
+    (claim,) = one.claim()
+    changes = SpaceRecorder(one.space).begin(claim)
+    changes.announce([JOURNAL])
+    refused: list[str] = []
+
+    class Watching(TakingBack):
+        def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> TakenBack:
+            for path in (JOURNAL, "other.md"):
+                with pytest.raises(PersonaCancelled):
+                    changes.announce([path])
+                refused.append(path)
+            return super().rollback(run_id, attempt, alive_until)
+
+    recovery = Recovery(
+        database,
+        one.ledger,
+        one.processes,
+        one.registry,
+        one.results,
+        one.clock,
+        held_here=set,
+        taking_back=Watching(one.space, one.history),
+    )
+    holders = {claim.run_id: (claim.attempt, claim.owner)}
+    assert recovery.release(holders, reason="process_died") == 1
+    assert refused == [JOURNAL, "other.md"]
+    assert one.outcomes() == [("queued", None)]

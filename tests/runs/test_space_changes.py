@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pygit2
 import pytest
 
 from app.core.errors import NothingToRevert, PersonaCancelled, PersonaRefused, RunNotFinished
@@ -80,6 +81,18 @@ def test_a_run_that_changed_nothing_in_the_end_shows_nothing(house: House) -> No
     )
     assert ended.metadata["files"] == []
     assert house.space_history.diff(ended.id) == []
+
+
+def test_a_run_that_changed_something_is_a_commit(house: House) -> None:
+    first = run(house, entry(house, "Second"))
+    run(house)
+    second = run(house, entry(house, "Third"), task="two")
+    store = house.space.store
+    log = pygit2.Repository(str(store.path)).walk(store.head())
+    assert [commit.message.split(",")[0] for commit in log] == [
+        f"run {second.id} of two",
+        f"run {first.id} of one",
+    ]
 
 
 def test_a_failed_run_says_what_it_changed_too(house: House) -> None:

@@ -2,7 +2,7 @@
 
 import stat
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +73,7 @@ class Snapshots:
         self._walking = False
         self._asked = self._served = 0
         self._last = ""
+        self._notes: list[str] = []
         self._began = 0.0
         self._failed: SpaceError | None = None
         self.left_out: list[str] = []
@@ -87,23 +88,27 @@ class Snapshots:
                 return self._last
         return self.take()
 
-    def take(self) -> str:
+    def take(self, note: str = "") -> str:
         """Return the id of a commit that holds the space as it is, on the disk on return.
 
+        A commit that is made says `note`, and what others noted who wait for the same one.
         Where nothing changed since the newest commit it is that one. Files over 16 MiB, links,
         hidden files and the service's own folder are left out. Raises SpaceError.
         """
         with self._turn:
             self._asked += 1
             mine = self._asked
+            if note:
+                self._notes.append(note)
             while self._walking and self._served < mine:
                 self._turn.wait()
             if self._served >= mine:
                 return self._answer()
             self._walking, serves = True, self._asked
+            notes, self._notes = self._notes, []
         began = self._clock.monotonic()
         try:
-            self._last, self._failed, self._began = self._walk(), None, began
+            self._last, self._failed, self._began = self._walk(notes), None, began
         except SpaceError as error:
             # what is known may be of a store that is gone: look at everything the next time
             self._failed, self._known, self._last = error, {}, ""
@@ -126,7 +131,7 @@ class Snapshots:
             raise SpaceError(self._failed.detail)
         return self._last
 
-    def _walk(self) -> str:
+    def _walk(self, notes: Sequence[str]) -> str:
         with self._store.alone():
             if not self._loaded:
                 self._known, self._loaded = self._load(), True
@@ -139,8 +144,8 @@ class Snapshots:
             if head is not None and self._store.tree_of(head) == tree:
                 commit = head
             else:
-                now = self._clock.now()
-                commit = self._store.commit(tree, "the space as it was found", now, self._new)
+                message = "\n".join(notes) or "the space as it was found"
+                commit = self._store.commit(tree, message, self._clock.now(), self._new)
                 changed = True
             if changed and self._clock.monotonic() >= self._save_again:
                 self._save(commit)

@@ -224,7 +224,10 @@ class Store:
         """Make the repository under another name, so that it is whole when it gets its own."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.path.parent, prefix=".history.") as folder:
-            pygit2.init_repository(folder, bare=True)
+            made = pygit2.init_repository(folder, bare=True)
+            # most contents are named by the ledger only: git must not take them for garbage
+            made.config["gc.auto"] = 0
+            made.config["gc.pruneExpire"] = "never"
             os.sync()
             with suppress(OSError):
                 # somebody else may have been quicker
