@@ -67,7 +67,7 @@ def _fence_after(fence: str, mark: str, body: str) -> str:
     """Return the fence that is open after a line; `""` for none."""
     if not fence:
         return mark
-    is_closed = mark[:1] == fence[0] and len(mark) >= len(fence) and body.strip(" \t>") == mark
+    is_closed = mark[:1] == fence[0] and len(mark) >= len(fence) and body.strip(" \t\r>") == mark
     return "" if is_closed else fence
 
 

@@ -26,6 +26,7 @@ def rules_of(text: str) -> list[str]:
         '"I have no feelings."',
         "| mood | I have no feelings |",
         "## I have no feelings",
+        "```\r\ncode\r\n```\r\nI have no feelings.\r\n",
         "It was late. Really, I have no feelings! So it goes.",
     ],
 )
