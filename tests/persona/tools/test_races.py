@@ -15,8 +15,8 @@ from tests.persona.given import a_real_deadline, put
 from tests.persona.tools.given import Calling, file_tools
 from tests.persona.treachery import SECRET, everything, swapping
 
-READS = 10_000
-CHANGES = 5_000
+READS = 6_000
+CHANGES = 6_000
 _MOST = 10 * READS
 
 
