@@ -505,6 +505,6 @@ def test_a_bubblewrap_that_does_not_work_is_found_out_and_tried_again_later(prog
 def test_a_space_without_the_folder_of_the_service_runs_nothing(root: Path) -> None:
     (root / "tasks/tasks.json").unlink()
     (root / "tasks").rmdir()
-    assert "has no `tasks`" in calling(root).refused("run_script", argv=["true"])
+    assert "has no `tasks/`" in calling(root).refused("run_script", argv=["true"])
     (root / "tasks").symlink_to("scratch")
-    assert "has no `tasks`" in calling(root).refused("run_script", argv=["true"])
+    assert "has no `tasks/`" in calling(root).refused("run_script", argv=["true"])
