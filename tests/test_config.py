@@ -27,6 +27,23 @@ def test_nothing_set_gives_a_service_for_this_machine_only() -> None:
     assert settings.database_url == f"sqlite:///{settings.state_dir}/ledger.sqlite3"
 
 
+def test_the_hands_of_the_persona_have_bounds_and_scripts_where_they_can_be_confined() -> None:
+    settings = read_settings({})
+    assert (settings.space_max_bytes, settings.space_max_files) == (1_000_000_000, 20_000)
+    assert settings.journals[1] == "scratch/*_journal.md"
+    assert settings.scripts
+    settings = read_settings({"JOURNALS": " a.md  b/*.md ", "SCRIPTS": "off"})
+    assert settings.journals == ("a.md", "b/*.md")
+    assert not settings.scripts
+    assert wrong(SCRIPTS="yes")["SCRIPTS"] == "must be one of: on, off"
+
+
+@pytest.mark.parametrize("state", ["space", "space/state", "./space/../space/.state"])
+def test_the_service_keeps_nothing_where_the_persona_reaches_it(state: str) -> None:
+    message = wrong(PERSONA_SPACE="space", STATE_DIR=state)["STATE_DIR"]
+    assert "must not lie within PERSONA_SPACE" in message
+
+
 def test_settings_are_read_and_blanks_around_them_are_nothing() -> None:
     settings = read_settings(
         {"PORT": " 8123 ", "PERSONA_SPACE": "/data/space", "MIN_INTERVAL": "1h30m", "HOST": ""}

@@ -55,9 +55,6 @@ class Changes(Protocol):
         For what cannot name its files, such as a script. Raises as `announce` does.
         """
 
-    def announce_all(self) -> None:
-        """Note durably that any file may be changed, as by a script. Raises as `announce` does."""
-
 
 class Unrecorded:
     """Changes that nobody takes back: of a rehearsal, or of something that is no run."""

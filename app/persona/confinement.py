@@ -1,7 +1,9 @@
 """What a script sees of the world: a read-only system, the space, and nothing else; bubblewrap."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +13,7 @@ import structlog
 
 from app.core.clock import Clock
 from app.core.errors import ToolRefused
+from app.persona import lent_space
 from app.persona.appending import LARGEST_FILE
 from app.persona.paths import SERVICE_FOLDER
 
@@ -26,6 +29,9 @@ _PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _TRIED_AGAIN = timedelta(minutes=1)
 _TRIAL_SECONDS = 10
+_LENT_AT = "/mnt"
+_BORROWER = 1_900_000_001
+"""A user that no system gives to anybody."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,8 @@ class Confinement:
         """Say whether scripts can be run, by a real trial; tried again after a failure."""
         if not self._is_wanted:
             return Availability(available=False, reason="scripts are switched off: SCRIPTS=off")
+        if not self._has_service_folder():
+            return Availability(available=False, reason=f"the space has no `{SERVICE_FOLDER}/`")
         known, now = self._known, self._clock.monotonic()
         if known is None or (not known.available and now >= self._again_at):
             reason = self._tried()
@@ -76,24 +84,43 @@ class Confinement:
         availability = self.availability()
         if not availability.available:
             raise ToolRefused(f"scripts cannot be run here: {availability.reason}")
-        if self._service_folder.is_symlink() or not self._service_folder.is_dir():
-            raise ToolRefused(f"scripts cannot be run: the space has no `{SERVICE_FOLDER}`")
+        return self._command(argv, cpu, ["--info-fd", str(info)])
+
+    def _command(self, argv: Sequence[str], cpu: timedelta, more: Sequence[str]) -> list[str]:
+        rights = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
+        identity = ["--uid", "65534", "--gid", "65534", "--hostname", "persona"]
+        life = ["--die-with-parent", "--new-session", *more]
+        space = str(self._space)
         return [
-            *self._confined(["--info-fd", str(info), *self._space_in_it()]),
+            *(self._lending() if os.geteuid() == 0 else ()),
+            self._found("bwrap") or "bwrap",
+            *(*rights, *identity, *life, *_ENVIRONMENT, *_system()),
+            *("--size", str(_MOST_TMP), "--tmpfs", "/tmp"),  # noqa: S108  one of its own
+            *self._space_in_it(_LENT_AT if os.geteuid() == 0 else space),
+            *("--remount-ro", "/dev", "--remount-ro", "/", "--"),
             *self._limited(cpu),
             *argv,
         ]
 
-    @property
-    def _service_folder(self) -> Path:
-        return self._space / SERVICE_FOLDER
+    def _lending(self) -> list[str]:
+        # the system bounds the processes of everybody but root
+        program = [sys.executable, "-I", "-S", lent_space.__file__]
+        return [*program, str(_BORROWER), str(self._space), _LENT_AT]
+
+    def _space_in_it(self, space: str) -> list[str]:
+        # the second mount covers the folder within the first
+        shield = ["--ro-bind", f"{space}/{SERVICE_FOLDER}", f"/space/{SERVICE_FOLDER}"]
+        return ["--bind", space, "/space", *shield, "--chdir", "/space"]
+
+    def _has_service_folder(self) -> bool:
+        folder = self._space / SERVICE_FOLDER
+        return folder.is_dir() and not folder.is_symlink()
 
     def _tried(self) -> str | None:
-        if self._found("bwrap") is None:
-            return "bubblewrap is not installed (on Debian: apt-get install bubblewrap)"
-        if self._found("prlimit") is None:
-            return "prlimit of util-linux is not installed"
-        command = [*self._confined([]), *self._limited(timedelta(seconds=1)), "true"]
+        for program, package in (("bwrap", "bubblewrap"), ("prlimit", "util-linux")):
+            if self._found(program) is None:
+                return f"{program} is not installed (on Debian: apt-get install {package})"
+        command = self._command(["true"], timedelta(seconds=1), [])
         try:
             trial = subprocess.run(  # noqa: S603  a fixed command
                 command, env={}, capture_output=True, timeout=_TRIAL_SECONDS, check=False
@@ -107,24 +134,6 @@ class Confinement:
 
     def _found(self, program: str) -> str | None:
         return shutil.which(program, path=self._programs)
-
-    def _confined(self, more: Sequence[str]) -> list[str]:
-        rights = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
-        identity = ["--uid", "65534", "--gid", "65534", "--hostname", "persona"]
-        life = ["--die-with-parent", "--new-session"]
-        return [
-            self._found("bwrap") or "bwrap",
-            *(*rights, *identity, *life, *_ENVIRONMENT, *_system()),
-            *("--size", str(_MOST_TMP), "--tmpfs", "/tmp"),  # noqa: S108  one of its own
-            *more,
-            *("--remount-ro", "/dev", "--remount-ro", "/", "--"),
-        ]
-
-    def _space_in_it(self) -> list[str]:
-        # the second mount covers the folder within the first
-        bind = ["--bind", str(self._space), "/space"]
-        shield = ["--ro-bind", str(self._service_folder), f"/space/{SERVICE_FOLDER}"]
-        return [*bind, *shield, "--chdir", "/space"]
 
     def _limited(self, cpu: timedelta) -> list[str]:
         return [

@@ -235,13 +235,11 @@ def _too_much(init: int | None) -> str | None:
         if theirs.stat().st_dev == Path("/proc").stat().st_dev:
             return None  # it has not entered its own world yet
         processes = [name for name in os.listdir(theirs) if name.isdigit()]  # noqa: PTH208  names
-        if len(processes) > MOST_PROCESSES:
-            return f"it started more than {MOST_PROCESSES} processes"
         used = [_used(theirs / name / "status") for name in processes]
     except OSError:
         return None  # gone
-    if sum(threads for threads, _ in used) > MOST_PROCESSES:
-        return f"it started more than {MOST_PROCESSES} processes or threads"
+    if sum(threads for threads, _ in used) >= MOST_PROCESSES:
+        return f"it had {MOST_PROCESSES} processes and threads, the most there may be"
     if sum(memory for _, memory in used) > MOST_MEMORY:
         return f"it used more than {MOST_MEMORY} bytes of memory"
     return None
