@@ -204,7 +204,7 @@ def test_every_route_of_the_api_is_described(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routes
-    assert len(routes) == 30
+    assert len(routes) == 36
 
 
 @on_sqlite

@@ -58,7 +58,12 @@ def test_info_shows_the_space_without_its_place_on_the_machine(
         "persona_space",
     ]
     assert info["persona_space"] == "space"
-    assert info["current_emotional_state"] is None
+    assert info["current_emotional_state"] == {
+        "in_words": "neither pleasant nor unpleasant, even, steady",
+        "valence": 0.0,
+        "arousal": 0.5,
+        "dominance": 0.5,
+    }
     assert info["file_tree"]["scratch/"] == {"README.md": "file", "notes.md": "file"}
     assert info["file_tree"]["tasks/"]["tasks.json"] == "file"
     assert "journals" in info["capabilities"]

@@ -42,7 +42,11 @@ class _Recall(Schema):
     )
     since = fields.String(metadata={"description": "a date such as 2026-11-01, or an instant"})
     until = fields.String(metadata={"description": "a date or an instant, not included"})
-    limit = fields.Integer(load_default=10, validate=validate.Range(1, MOST_FOUND))
+    limit = fields.Integer(
+        load_default=10,
+        validate=validate.Range(1, MOST_FOUND),
+        metadata={"description": f"how many at most, 1 to {MOST_FOUND}; 10 unless set"},
+    )
 
 
 class MemoryTools:

@@ -21,6 +21,7 @@ from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.persona.tools.authorship import KIND, Authorship
 from app.persona.tools.task_arguments import (
+    MOST_PREVIEWED,
     CreateArguments,
     DeleteArguments,
     ListArguments,
@@ -74,6 +75,7 @@ def task_tools(
             name="list_tasks",
             description="List the tasks: id, name, schedule, next firing, last outcome. Look here"
             " before you change anything.",
+            limits=f"The first {MOST_LISTED}.",
             arguments=ListArguments,
             act=tasks.show,
         ),
@@ -81,6 +83,7 @@ def task_tools(
             name="preview_schedule",
             description="Try a schedule without saving it: what it means in words and when it"
             " fires, or why it is refused.",
+            limits=f"At most {MOST_PREVIEWED} firings.",
             arguments=PreviewArguments,
             act=tasks.preview,
         ),
@@ -88,6 +91,8 @@ def task_tools(
             name="create_task",
             description="Create a scheduled task. Look first with list_tasks whether there is one"
             " to update instead. Do not compute the time of `in 30m` yourself.",
+            limits="Fires every 5 minutes at most. A task much like another one is refused, and so is one"
+            " too many a day.",
             arguments=CreateArguments,
             act=tasks.create,
             by_name_only=True,
@@ -95,22 +100,23 @@ def task_tools(
         Tool(
             name="update_task",
             description="Change a task; what you leave out stays. enabled=true resumes a paused"
-            " one. Unless this task's `tools` name update_task, only the task that is running now,"
-            " and not its prompt.",
+            " one.",
+            limits="Unless this task's `tools` name update_task, only the task that is running now, and"
+            " not its prompt.",
             arguments=UpdateArguments,
             act=tasks.update,
         ),
         Tool(
             name="pause_task",
-            description="Pause a task until it is resumed with update_task enabled=true. Unless"
-            " this task's `tools` name pause_task, only the task that is running now.",
+            description="Pause a task until it is resumed with update_task enabled=true.",
+            limits="Unless this task's `tools` name pause_task, only the task that is running now.",
             arguments=OneTaskArguments,
             act=tasks.pause,
         ),
         Tool(
             name="delete_task",
-            description="Delete a task that you made yourself. Tasks of the owner and the default"
-            " tasks can only be paused.",
+            description="Delete a task that you made yourself.",
+            limits="Tasks of the owner and the default tasks can only be paused.",
             arguments=DeleteArguments,
             act=tasks.delete,
             by_name_only=True,
@@ -118,7 +124,8 @@ def task_tools(
         Tool(
             name="run_task",
             description="Start a run of another task now, beside its schedule. It is queued; its"
-            f" answer is not waited for. At most {MOST_STARTED} in one run.",
+            " answer is not waited for.",
+            limits=f"At most {MOST_STARTED} in one run.",
             arguments=OneTaskArguments,
             act=tasks.run,
             by_name_only=True,
