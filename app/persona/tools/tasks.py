@@ -91,8 +91,8 @@ def task_tools(
             name="create_task",
             description="Create a scheduled task. Look first with list_tasks whether there is one"
             " to update instead. Do not compute the time of `in 30m` yourself.",
-            limits="Fires every 5 minutes at most. A task much like another one is refused, and so is one"
-            " too many a day.",
+            limits="Fires every 5 minutes at most. A task much like another one is refused, and so"
+            " is one too many a day.",
             arguments=CreateArguments,
             act=tasks.create,
             by_name_only=True,
@@ -101,8 +101,8 @@ def task_tools(
             name="update_task",
             description="Change a task; what you leave out stays. enabled=true resumes a paused"
             " one.",
-            limits="Unless this task's `tools` name update_task, only the task that is running now, and"
-            " not its prompt.",
+            limits="Unless this task's `tools` name update_task, only the task that is running"
+            " now, and not its prompt.",
             arguments=UpdateArguments,
             act=tasks.update,
         ),
