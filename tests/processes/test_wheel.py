@@ -53,8 +53,9 @@ def test_an_installed_wheel_serves_from_any_folder(program: Path, tmp_path: Path
         [program, "--help"], cwd=elsewhere, capture_output=True, text=True, check=True
     )
     assert "execute-due" in helped.stdout
-    service = Installed(elsewhere, program).start()
+    service = Installed(elsewhere, program)
     try:
+        service.start()
         assert len(service.get("/api/tasks")["tasks"]) == 5
         assert service.get("/api/openapi.json")["openapi"].startswith("3.1")
         assert service.insist("POST", "/api/tasks/daily_reflection/execute")["success"] is True
@@ -62,8 +63,9 @@ def test_an_installed_wheel_serves_from_any_folder(program: Path, tmp_path: Path
             assert service.size(f"/api/{page}") > 100
         assert (service.space / "reflections" / "README.md").exists()
         assert "daily_reflection at " in service.tail()
-    finally:
         assert service.stop() == 0
+    finally:
+        service.kill_everything()
     listed = subprocess.run(
         [program, "list"],
         cwd=elsewhere,
