@@ -314,6 +314,16 @@ def migrate(down_to: str | None) -> None:
         click.echo(f"the database is at {migrations.current(services.database) or 'base'}")
 
 
+@persona.command("serve")
+@_told
+def serve() -> None:
+    """Start the service, from any folder; stop it with Ctrl-C."""
+    read_settings(os.environ)
+    # -P: what happens to lie in this folder under the name of a package is not meant
+    command = [sys.executable, "-P", "-m", "gunicorn", "-c", "python:app.api.gunicorn_config"]
+    os.execv(sys.executable, command)  # noqa: S606  it becomes the service, no shell is in between
+
+
 @persona.command("settings")
 @told
 def settings() -> None:

@@ -13,8 +13,11 @@ from sqlalchemy import update
 
 from app.core.clock import FakeClock
 from app.core.errors import SpaceError
+from app.core.ids import RandomIds
 from app.database import Database
-from app.runs.processes import STALE_AFTER, Place, is_gone, this_place
+from app.runs.processes import STALE_AFTER, Place, Processes, is_gone, this_place
+from app.runs.recovery import Recovery
+from app.runs.run import Outcome, Status
 from app.runs.tables import runs
 from tests.house import MIDNIGHT, OWNER, House
 
@@ -124,6 +127,92 @@ def test_two_recoveries_of_one_run_do_not_end_the_attempt_after_it(
     assert len(other.claim()) == 1
     assert other.recovery.release(holders, reason="process_died") == 0
     assert other.outcomes() == [("running", None)]
+
+
+@pytest.mark.parametrize("wrong", ["attempt", "owner"])
+def test_an_attempt_is_ended_only_if_both_its_number_and_its_owner_are_meant(
+    dead: House, other: House, wrong: str
+) -> None:
+    (claim,) = other.recovery._running()
+    meant = {"attempt": claim.attempt, "owner": claim.owner}
+    meant[wrong] = {"attempt": 2, "owner": other.processes.id}[wrong]
+    holder = (meant["attempt"], meant["owner"])
+    assert other.recovery.release({claim.id: holder}, reason="process_died") == 0
+    assert other.outcomes() == [("running", None)]
+
+
+def test_a_run_that_was_finished_meanwhile_stays_finished(
+    database: Database, tmp_path: Path
+) -> None:
+    house = House(database, tmp_path)
+    house.add()
+    run = house.executions.start("daily_reflection")
+    (claim,) = house.claim()
+    holders = {run.id: (claim.attempt, claim.owner)}
+    outcome = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="Done.")
+    with database.write() as connection:
+        house.ledger.finish(connection, [(claim, outcome)])
+    assert house.recovery.release(holders, reason="process_died") == 0
+    assert house.outcomes() == [("succeeded", None)]
+
+
+def test_a_process_that_comes_while_one_looks_keeps_its_run(dead: House, other: House) -> None:
+    newcomer = House(dead.database, dead.results.path.parent, clock=dead.clock, pid=3)
+    other.add("another")
+
+    class Slow(Processes):
+        """Looks at the processes so slowly that one more comes right after the look."""
+
+        def split(self) -> tuple[set[str], set[str]]:
+            found = super().split()
+            newcomer.processes.beat(ticked_at=None, state="ticking")
+            newcomer.executions.start("another")
+            newcomer.claim()
+            return found
+
+    looking = Recovery(
+        other.database,
+        other.ledger,
+        Slow(other.database, other.clock, RandomIds(), Place(host="here", pid=4, pid_started="")),
+        other.registry,
+        other.results,
+        other.clock,
+        held_here=set,
+    )
+    assert looking.step() == 0
+    assert [run.status for run in other.runs(task_id="another")] == [Status.RUNNING]
+
+
+def test_the_dead_are_forgotten(dead: House, other: House) -> None:
+    assert other.processes.split()[0] == {dead.processes.id, other.processes.id}
+    pulse(other, STALE_AFTER)
+    assert other.processes.split() == ({other.processes.id}, set())
+
+
+def test_a_run_that_its_process_has_only_just_claimed_is_its_own(dead: House) -> None:
+    assert pulse(dead, STALE_AFTER - timedelta(seconds=1)) == 0
+    assert dead.outcomes() == [("running", None)]
+
+
+def test_a_heartbeat_from_the_future_keeps_nobody_alive(dead: House, other: House) -> None:
+    dead.clock.step_to(MIDNIGHT + timedelta(days=1))
+    dead.processes.beat(ticked_at=None, state="ticking")
+    dead.clock.step_to(MIDNIGHT)
+    assert pulse(other, timedelta(seconds=20)) == 1
+
+
+def test_a_result_that_is_just_being_filed_is_left_to_whoever_does_it(
+    dead: House, other: House
+) -> None:
+    other.release()
+    (held,) = other.claim()
+    outcome = Outcome(status=Status.SUCCEEDED, completed_at=other.clock.now(), response="Done.")
+    with other.database.write() as connection:
+        other.ledger.finish(connection, [(held, outcome)])
+    other.recovery.step()
+    assert not other.results.path.exists()
+    pulse(other, timedelta(seconds=16))
+    assert len(list(other.results.path.iterdir())) == 1
 
 
 def test_a_run_that_its_process_knows_nothing_of_is_released(dead: House, other: House) -> None:
