@@ -107,12 +107,14 @@ class Reply:
 
     `ask` asks the same model one thing more about this answer, without tools; its reply has the
     account of all that was asked. None where there is no model. It raises PersonaError.
+    `voice` is what in the answer may speak of feeling, where that is not all of it.
     """
 
     text: str
     reconciliation: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     ask: Callable[[str], "Reply"] | None = field(default=None, compare=False, repr=False)
+    voice: str | None = None
 
 
 class Deadline:

@@ -72,7 +72,7 @@ class InnerLife:
         told = asking.once_more(_FROM_OUTSIDE) if inner is not None else None
         text, notes = self._mended(visible, asking)
         felt = self._feelings.weigh(
-            text,
+            text if reply.voice is None else reply.voice,
             inner,
             run_id=request.occasion.run_id,
             origin=request.occasion.origin,
@@ -82,7 +82,7 @@ class InnerLife:
         )
         return replace(
             reply,
-            text=felt.text,
+            text=text,
             reconciliation=felt.reconciliation or reply.reconciliation,
             metadata={**asking.account, **notes, **felt.metadata()},
         )

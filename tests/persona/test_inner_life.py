@@ -282,3 +282,15 @@ def test_the_answer_of_a_service_is_only_mended(house: House) -> None:
     assert taken.metadata == {**spent(10), "meta_talk": taken.metadata["meta_talk"]}
     assert taken.metadata["meta_talk"]["done"] == "removed"
     assert (model.asked, house.moods.series(), house.changes.paths) == ([], [], [])
+
+
+# ---- an answer that does not speak for itself
+
+
+def test_only_the_voice_of_an_answer_moves_the_mood(house: House) -> None:
+    taken = house.take_in("Words of ease: 0. All succeeded.", voice="")
+    assert taken.text == "Words of ease: 0. All succeeded."
+    assert (taken.reconciliation, house.moods.series()) == (None, [])
+    taken = house.take_in("Quoted: “I was glad.”", voice="I was glad.")
+    assert taken.text == "Quoted: “I was glad.”"
+    assert len(house.moods.series()) == 1

@@ -13,12 +13,13 @@ from app.database import Database
 from app.persona.client import Deadline, Reply, Request
 from app.persona.fakes import ScriptedPersona
 from app.persona.feelings.values import Affect
+from app.persona.journal import write_entry
 from app.persona.memory.memory import Memory, Within
 from app.persona.memory.recall import Recall
 from app.persona.tools.memories import MemoryTools
 from app.runs.ledger import Ledger
 from app.runs.remembering import Remembering
-from app.runs.run import Status
+from app.runs.run import Outcome, Status
 from tests.house import MIDNIGHT, House
 from tests.persona.given import a_deadline
 from tests.persona.tools.given import Calling
@@ -244,3 +245,50 @@ def test_an_attempt_that_wakes_up_after_it_was_given_up_remembers_and_feels_noth
 
     dead = begun(database, tmp_path, given_up)
     assert (kinds(dead), dead.moods.series()) == ([], [])
+
+
+def test_an_entry_of_the_embedded_persona_is_remembered_without_its_marks(
+    database: Database, tmp_path: Path
+) -> None:
+    house = a_house(database, tmp_path)
+    house.add("one")
+    house.executions.start("one")
+    entry = write_entry(
+        run_id="01k8a", task_id="one", at=MIDNIGHT, title="Monday", body=["- Ada called."]
+    )
+    house.persona._script.append(entry.text)
+    house.settle()
+    assert [text for _, text in kinds(house)] == ["## Monday\n\n- Ada called."]
+
+
+def test_a_run_that_promised_and_did_not_write_is_not_remembered(
+    database: Database, tmp_path: Path
+) -> None:
+    house = a_house(database, tmp_path)
+    house.add("one", expects=[{"path": "note.md", "change": "created"}])
+    house.executions.start("one")
+    house.persona._script.append("I wrote note.md, as promised.")
+    house.settle()
+    assert house.outcomes() == [("failed", "no_effect")]
+    assert kinds(house) == []
+
+
+def test_of_outcomes_that_come_together_only_those_that_count_are_remembered(
+    database: Database, tmp_path: Path
+) -> None:
+    house = a_house(database, tmp_path)
+    for task_id in ("lost", "kept"):
+        house.add(task_id)
+        house.executions.start(task_id)
+    claims = house.claim()
+    done = [
+        Outcome(
+            status=Status.SUCCEEDED, completed_at=house.clock.now(), response=f"From {c.task_id}."
+        )
+        for c in claims
+    ]
+    (lost,) = [claim for claim in claims if claim.task_id == "lost"]
+    house.recovery.release({lost.run_id: (lost.attempt, lost.owner)}, reason="process_died")
+    with database.write() as connection:
+        house.ledger.finish(connection, list(zip(claims, done, strict=True)))
+    assert kinds(house) == [("result", "From kept.")]
