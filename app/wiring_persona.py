@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.config import Backend, Settings, SpokenDialect
+from app.config import Settings
 from app.core.clock import Clock
 from app.core.ids import Ids
 from app.database import Database
@@ -37,6 +37,7 @@ from app.persona.tools.memories import MemoryTools
 from app.persona.tools.scripts import ScriptTool
 from app.persona.tools.tool import Tool, Toolbox
 from app.persona.writing import Hands
+from app.settings_schema import Backend, SpokenDialect
 
 _DIALECTS: Mapping[SpokenDialect, Dialect] = {
     SpokenDialect.OPENAI: OpenAi(),
