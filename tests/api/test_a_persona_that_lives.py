@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from app.config import Settings, read_settings
 from app.core.clock import Clock
+from app.persona.feelings.mirror import MOOD_FILE
 from app.wiring import Services, build
 from tests.conftest import on_sqlite
 from tests.persona.model_server import ModelServer, Say
@@ -177,12 +178,27 @@ def test_a_default_task_is_lived_shown_and_taken_back(
 
 
 @on_sqlite
+def test_a_revert_leaves_the_mirror_of_the_mood_to_the_runs_that_came_after(
+    client: FlaskClient, root: Path
+) -> None:
+    first, _ = run(client), run(client, "emotional_check_in")
+    assert MOOD_FILE in [file["path"] for file in first["metadata"]["files"]]
+    mirror = (root / MOOD_FILE).read_text()
+    reverted = body_of(client.post(f"/api/runs/{first['id']}/revert"))
+    assert reverted == {"reverted": [DEFAULTS["daily_reflection"]], "conflicts": []}
+    assert (root / MOOD_FILE).read_text() == mirror
+
+
+@on_sqlite
 def test_what_was_remembered_comes_to_mind_the_next_time(
     client: FlaskClient, server: ModelServer
 ) -> None:
     client.post("/api/memories", json={"text": "Ada asked how the tomatoes are doing."})
     run(client)
-    assert "Ada asked how the tomatoes are doing." in server.bodies[0]["messages"][1]["content"]
+    prompt = server.bodies[0]["messages"][1]["content"]
+    assert "Ada asked how the tomatoes are doing." in prompt
+    assert ' from="memory">\n' in prompt
+    assert ' from="">' not in prompt
 
 
 # ---- promises
