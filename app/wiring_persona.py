@@ -177,7 +177,8 @@ def meaning_of(settings: Settings, database: Database, clock: Clock) -> Meaning 
 def _recalling(recall: Recall) -> RecallForPrompt:
     def remembered(request: Request, _deadline: Deadline) -> list[Remembered]:
         found = recall.for_run(request.task, request.occasion)
-        memories = [*found.lived, *(one.memory for one in found.relevant)]
+        # where room is short, the oldest and the least fitting go
+        memories = [*reversed(found.lived), *(one.memory for one in found.relevant)]
         return [Remembered(at=m.at, kind=_kind(m), text=m.text) for m in memories]
 
     return remembered

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,24 @@ def test_a_default_task_is_lived_shown_and_taken_back(
     reverted = body_of(client.post(f"/api/runs/{done['id']}/revert"))
     assert (path in reverted["reverted"], reverted["conflicts"]) == (True, [])
     assert file.read_text() == "# Mine\n"
+
+
+@on_sqlite
+def test_memories_come_newest_first_so_that_the_oldest_go_where_room_is_short(
+    client: FlaskClient, server: ModelServer, clock: Clock
+) -> None:
+    at = clock.now() - timedelta(hours=2)
+    for number in range(60):
+        memory = {
+            "text": f"Lived {number:02}: {number} letters to friend {number}, and {number**3} steps"
+            + f" {number * 7919} " * 10,
+            "at": (at + timedelta(minutes=number)).isoformat(),
+        }
+        assert client.post("/api/memories", json=memory).status_code == 201
+    run(client)
+    prompt = server.bodies[0]["messages"][1]["content"]
+    shown = [int(number) for number in re.findall(r"Lived (\d\d)", prompt)]
+    assert shown[:40] == list(range(59, 19, -1))
 
 
 @on_sqlite
