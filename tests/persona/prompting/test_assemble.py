@@ -132,8 +132,6 @@ def test_the_least_relevant_memories_give_way_first() -> None:
     assert 0 < len(kept) < 5
     left_out = "of 5 under “Memories: the newest first, then older ones that fit”"
     assert f"{5 - len(kept)} {left_out}" in user
-        f"{5 - len(kept)} of 5 under “Memories: the newest first, then older ones that fit”" in user
-    )
 
 
 def test_the_text_of_a_task_is_never_cut() -> None:
