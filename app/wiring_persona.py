@@ -170,7 +170,9 @@ def meaning_of(settings: Settings, database: Database, clock: Clock) -> Meaning 
     """Return what finds memories by meaning; None where no model is set for it."""
     if settings.embedding_model is None or settings.persona_url is None:
         return None
-    embedder = HttpEmbedder(settings.persona_url, settings.embedding_model)
+    embedder = HttpEmbedder(
+        settings.persona_url, settings.embedding_model, key=settings.persona_api_key
+    )
     return Meaning(database, embedder, clock)
 
 

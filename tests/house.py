@@ -103,7 +103,7 @@ class House:
             database, self.clock, ids, Place(host="here", pid=pid, pid_started="")
         )
         files, store = SpaceFiles(folder / "space"), Store(folder / "state" / "history.git")
-        files.root.mkdir(exist_ok=True)
+        files.root.mkdir(parents=True, exist_ok=True)
         self.space = Space(
             database=database,
             trail=Trail(database),

@@ -160,7 +160,7 @@ class LlmPersona:
 def _weight(tools: Sequence[Tool]) -> int:
     """Return the tokens that the descriptions of these tools cost."""
     return sum(
-        estimate(tool.name + tool.description + json.dumps(tool.parameters())) for tool in tools
+        estimate(tool.name + tool.explanation + json.dumps(tool.parameters())) for tool in tools
     )
 
 

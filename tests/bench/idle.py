@@ -95,6 +95,7 @@ class _Punctual:
     """A persona that notes when it was asked."""
 
     name = "punctual"
+    has_hands = True
 
     def __init__(self) -> None:
         self.asked: list[float] = []

@@ -263,9 +263,10 @@ def test_whatever_stands_in_the_place_of_the_file_no_run_fails(
 
 
 @on_sqlite
-def test_without_a_folder_for_it_the_mood_is_not_shown_and_no_run_fails(house: House) -> None:
+def test_the_folder_of_the_mood_is_made_where_it_is_missing(house: House) -> None:
     (house.root / "emotional_state").rmdir()
-    assert "not written" in house.after().warnings[0]
+    assert house.after().warnings == []
+    assert house.mood_file.exists()
 
 
 class Unwritable:
