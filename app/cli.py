@@ -13,10 +13,11 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, opened, table, told, when
-from app.config import SettingsSchema, read_settings
+from app.config import read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
+from app.settings_schema import SettingsSchema
 from app.tasks.task import Author
 from app.wiring import Services
 

@@ -250,7 +250,7 @@ def build(
     )
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     space = _recorded(settings, database, clock)
-    taking_back = TakingBack(space, history)
+    taking_back = TakingBack(space, history, [memories.unlive, being.moods.unlive])
     runner = Runner(
         being.persona,
         _Book(registry, desk, clock),

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.config import Backend, Settings, SpokenDialect
+from app.config import Settings
 from app.core.clock import Clock
 from app.core.ids import Ids
 from app.database import Database
@@ -37,6 +37,7 @@ from app.persona.tools.memories import MemoryTools
 from app.persona.tools.scripts import ScriptTool
 from app.persona.tools.tool import Tool, Toolbox
 from app.persona.writing import Hands
+from app.settings_schema import Backend, SpokenDialect
 
 _DIALECTS: Mapping[SpokenDialect, Dialect] = {
     SpokenDialect.OPENAI: OpenAi(),
@@ -178,7 +179,8 @@ def meaning_of(settings: Settings, database: Database, clock: Clock) -> Meaning 
 def _recalling(recall: Recall) -> RecallForPrompt:
     def remembered(request: Request, _deadline: Deadline) -> list[Remembered]:
         found = recall.for_run(request.task, request.occasion)
-        memories = [*found.lived, *(one.memory for one in found.relevant)]
+        # where room is short, the oldest and the least fitting go
+        memories = [*reversed(found.lived), *(one.memory for one in found.relevant)]
         return [Remembered(at=m.at, kind=_kind(m), text=m.text) for m in memories]
 
     return remembered

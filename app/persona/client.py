@@ -38,6 +38,10 @@ class Occasion:
     previous: PreviousRun | None
 
 
+Transaction = Any
+"""A connection of SQLAlchemy in its transaction, which nothing pure looks into."""
+
+
 class Changes(Protocol):
     """What a run changes in the space is announced here first, so that it can be taken back."""
 
@@ -55,6 +59,19 @@ class Changes(Protocol):
         For what cannot name its files, such as a script. Raises as `announce` does.
         """
 
+    def hold(self, connection: Transaction) -> None:
+        """Keep the run this process's until the transaction ends; raises as `announce` does.
+
+        For what a run writes to the database: so it cannot come after the run was given up.
+        """
+
+
+Holding = Callable[[Transaction], None]
+
+
+def anyway(_: Transaction) -> None:
+    """Hold nothing: for what is written outside of a run."""
+
 
 class Unrecorded:
     """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
@@ -63,6 +80,9 @@ class Unrecorded:
         """Do nothing."""
 
     def announce_all(self) -> None:
+        """Do nothing."""
+
+    def hold(self, connection: Transaction) -> None:
         """Do nothing."""
 
 
@@ -87,12 +107,14 @@ class Reply:
 
     `ask` asks the same model one thing more about this answer, without tools; its reply has the
     account of all that was asked. None where there is no model. It raises PersonaError.
+    `voice` is what in the answer may speak of feeling, where that is not all of it.
     """
 
     text: str
     reconciliation: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     ask: Callable[[str], "Reply"] | None = field(default=None, compare=False, repr=False)
+    voice: str | None = None
 
 
 class Deadline:

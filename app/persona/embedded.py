@@ -1,16 +1,19 @@
 """The default persona: entries composed from the space and the records; no model, no network."""
 
+import re
 from collections.abc import Sequence
 
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_message
 from app.persona.composing import compose
-from app.persona.findings import Findings, gather, target_of
+from app.persona.findings import MOOD, Findings, gather, target_of
 from app.persona.journal import Entry, read_journal, start_mark, write_entry
 from app.persona.sections import Block, since_the_entry_before
 from app.persona.space import Space
 from app.persona.words import day, plain, started_by, weekday_and_time
 from app.persona.writing import Hands
+
+_QUOTED = re.compile("“([^”]*)”")
 
 
 class EmbeddedPersona:
@@ -41,6 +44,7 @@ class EmbeddedPersona:
                 "task_type": str(request.task.type),
                 "language_model": False,
             },
+            voice=_voice(entry),
         )
 
     def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
@@ -87,3 +91,12 @@ def _preface(findings: Findings) -> Block:
             *findings.left_out,
         ]
     )
+
+
+def _voice(entry: Entry) -> str:
+    """Return what the entry quotes of others than the mood itself, which would feed on its echo.
+
+    Its own words are headings and counts: they say nothing of how anybody feels.
+    """
+    said = (line for line in entry.statements if MOOD not in line)
+    return "\n".join(quote for line in said for quote in _QUOTED.findall(line))

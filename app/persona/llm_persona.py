@@ -84,7 +84,11 @@ class LlmPersona:
         self._standing.note(None)
 
         def ask(question: str) -> Reply:
-            said = talk.ask(question, options, deadline)
+            try:
+                said = talk.ask(question, options, deadline)
+            except PersonaError as error:
+                error.account = self._account(talk, options, prompt)
+                raise
             return Reply(text=said, metadata=self._account(talk, options, prompt))
 
         return Reply(text=text, metadata=self._account(talk, options, prompt), ask=ask)

@@ -200,7 +200,9 @@ class Runner:
 
     def _judge(self, task: Task, reply: Reply) -> Outcome:
         if not reply.text.strip():
-            raise EmptyAnswer
+            empty = EmptyAnswer()
+            empty.account = reply.metadata
+            raise empty
         metadata = {
             "reconciliation": reply.reconciliation,
             "task_type": str(task.type),

@@ -339,3 +339,18 @@ def test_a_space_that_is_gone_is_a_problem(tmp_path: Path) -> None:
     assert persona.problem() is not None
     with pytest.raises(SpaceError):
         persona.reply(a_request(), a_deadline())
+
+
+def test_its_own_words_speak_of_no_feeling_only_what_it_quotes(root: Path) -> None:
+    put(root, "scratch/notes.md", "Tomatoes and joy in the garden.\n")
+    put(root, "scratch/more.md", "Tomatoes again, a joyful day.\n")
+    mood = {"current_state": {"reconciled_state": "a quiet pleasure"}}
+    put(root, "emotional_state/current.json", json.dumps(mood))
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
+    assert "a quiet pleasure" in felt.text
+    assert felt.voice == ""
+    found = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m")
+    assert "“Tomatoes" in found.text
+    assert found.voice is not None
+    assert "joy" in found.voice
+    assert "###" not in found.voice

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.persona.client import Occasion
+from app.persona.journal import without_marks
 from app.persona.memory.memory import RESULT, Draft, Found, Memory, Query, Search, Within
 from app.persona.memory.ranking import Distinct
 from app.persona.memory.store import Memories
@@ -131,9 +132,10 @@ def result_of_run(
 ) -> Draft | None:
     """Return what is to be remembered of a run's final answer; None for a blank one.
 
-    The same answer of the same instant is kept once. Long answers are cut.
+    The same answer of the same instant is kept once. Long answers are cut; marks of entries in a
+    file are left out.
     """
-    text = answer[:_RESULT_CHARACTERS].strip()
+    text = without_marks(answer)[:_RESULT_CHARACTERS].strip()
     if not text:
         return None
     return Draft(text=text, at=at, origin=origin, kind=RESULT, run_id=run_id, task_id=task_id)

@@ -12,6 +12,7 @@ from app.core.clock import Clock
 from app.core.errors import FieldError, InvalidInput, MemoryNotFound
 from app.core.ids import Ids
 from app.database import Database
+from app.persona.client import Holding, anyway
 from app.persona.memory import fulltext
 from app.persona.memory.fulltext import Limits, conditions, first_place, second_of, typed
 from app.persona.memory.meaning import Meaning
@@ -58,12 +59,14 @@ class Memories:
 
     # ---- writing
 
-    def remember(self, draft: Draft) -> Memory:
+    def remember(self, draft: Draft, holding: Holding = anyway) -> Memory:
         """Keep a memory and return it; the one of then where it is known already.
 
-        Raises InvalidInput for a text that is blank or longer than 64 KiB, and for an odd kind.
+        Raises InvalidInput for a text that is blank or longer than 64 KiB, and for an odd kind,
+        and what `holding` raises.
         """
         with self._database.write() as connection:
+            holding(connection)
             kept = self.write(connection, [draft])[0]
         if kept.is_new:
             log.info("memory.kept", memory_id=kept.memory.id, kind=draft.kind, origin=draft.origin)
@@ -103,6 +106,16 @@ class Memories:
             if not gone.rowcount:
                 raise MemoryNotFound(memory_id)
         log.info("memory.forgotten", memory_id=memory_id)
+
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> int:
+        """Remove what a run remembered from an instant on, and return how much.
+
+        Within the transaction of a caller, for an attempt that counts as if it had not been.
+        """
+        of_run = (memories.c.run_id == run_id) & (
+            memories.c.place >= first_place(int(since.timestamp() // 1))
+        )
+        return connection.execute(delete(memories).where(of_run)).rowcount
 
     def refresh_statistics(self) -> None:
         """Tell PostgreSQL, after many were added, which words are common; SQLite counts anew."""

@@ -38,15 +38,15 @@ class Prompt:
 class _Section:
     """A kind of data. `share` of the budget is the most that it gets; `role` where it stands.
 
-    Items of a section `as_list` are lines of one fence and are left out one by one; the others
-    have a fence each and are cut, at the end unless `keeps_end`.
+    Items of a section with a `source` are lines of one fence and are left out one by one; the
+    others have a fence each and are cut, at the end unless `keeps_end`.
     """
 
     title: str
     items: Sequence[Excerpt]
     share: float
     role: Role = Role.USER
-    as_list: bool = False
+    source: str = ""
     keeps_end: bool = False
 
 
@@ -104,9 +104,9 @@ def _sections(parts: Parts) -> list[_Section]:
             title=rules.OWN, items=_given(parts.self_instructions), share=0.15, role=Role.SYSTEM
         ),
         _Section(title=rules.IDENTITY, items=parts.identity, share=0.2, role=Role.SYSTEM),
-        _Section(title=rules.REFUSED, items=refused, share=0.1, as_list=True),
+        _Section(title=rules.REFUSED, items=refused, share=0.1, source="tasks.json"),
         _Section(title=rules.TARGET, items=_given(parts.target), share=0.25, keeps_end=True),
-        _Section(title=rules.MEMORIES, items=memories, share=1.0, as_list=True),
+        _Section(title=rules.MEMORIES, items=memories, share=1.0, source="memory"),
     ]
 
 
@@ -125,7 +125,7 @@ def _filled(section: _Section, fence: Fence, allowance: int) -> tuple[str, str]:
     """Return as much of a section as the allowance holds, and in words how much is missing."""
     heading = f"# {section.title}\n"
     left = allowance - estimate(heading)
-    taken = _lines(section, fence, left) if section.as_list else _blocks(section, fence, left)
+    taken = _lines(section, fence, left) if section.source else _blocks(section, fence, left)
     missing, all_of_them = len(section.items) - len(taken), len(section.items)
     words = f"{missing} of {all_of_them}" if missing else ""
     if any(rules.CUT in text for text in taken):
@@ -133,11 +133,11 @@ def _filled(section: _Section, fence: Fence, allowance: int) -> tuple[str, str]:
     if not taken:
         return "", words
     body = "\n".join(taken)
-    return heading + (fence.enclose("", body) if section.as_list else body), words
+    return heading + (fence.enclose(section.source, body) if section.source else body), words
 
 
 def _lines(section: _Section, fence: Fence, left: int) -> list[str]:
-    left -= estimate(fence.enclose("", ""))
+    left -= estimate(fence.enclose(section.source, ""))
     taken: list[str] = []
     for item in section.items:
         cost = estimate(item.text) + 1

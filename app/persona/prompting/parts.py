@@ -27,7 +27,7 @@ class Remembered:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """All that one prompt may hold; `memories` come most relevant first.
+    """All that one prompt may hold; `memories` come in the order in which room is given to them.
 
     `tools` are the names of those that are offered, `unknown_tools` those that the task lists and
     nobody has.

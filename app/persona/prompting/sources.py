@@ -42,7 +42,7 @@ def _no_mood(_request: Request) -> str:
 class Sources:
     """Who is asked for the parts of a prompt; by default nobody but the files of the space.
 
-    `recall` returns the memories that matter for a run, most relevant first, `mood` one sentence,
+    `recall` returns the memories that matter for a run, the most needed first, `mood` one sentence,
     `target` the end of the file that a task writes to. What one of them raises is logged and the
     run goes on without that part; only a PersonaError ends it.
     """

@@ -86,7 +86,7 @@ class MemoryTools:
             run_id=occasion.run_id,
             task_id=use.request.task.id,
         )
-        return f"kept as {self._memories.remember(draft).id}"
+        return f"kept as {self._memories.remember(draft, use.request.changes.hold).id}"
 
     def recall(self, arguments: Mapping[str, Any], use: Use) -> str:
         """Return memories, the best first, each with its date."""
