@@ -67,6 +67,7 @@ class Settings:
     space_max_files: int
     journals: tuple[str, ...]
     scripts: bool
+    chat_concurrency: int
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -260,7 +261,8 @@ class SettingsSchema(Schema):
         **_default("none", "model of tasks that name none; needed with llm"),
     )
     PERSONA_API_KEY = fields.String(
-        validate=_check_key, **_default("none", "key that the model's server is shown")
+        validate=_check_key,
+        **_default("none", "key that the model's server, or the persona service, is shown"),
     )
     PERSONA_API_KEY_FILE = fields.String(**_default("none", "file that holds PERSONA_API_KEY"))
     PERSONA_DIALECT = fields.String(
@@ -297,6 +299,11 @@ class SettingsSchema(Schema):
     )
     PERSONA_PRICES = fields.String(
         **_default("none", "JSON file with what a million tokens of each model cost")
+    )
+    CHAT_CONCURRENCY = WholeNumber(
+        load_default=4,
+        validate=validate.Range(1, 16),
+        metadata={"help": "chats that one worker answers at one time; it has 32 threads for all"},
     )
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,
@@ -474,6 +481,7 @@ def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Setting
         space_max_files=values["SPACE_MAX_FILES"],
         journals=tuple(values["JOURNALS"].split()),
         scripts=values["SCRIPTS"] == "on",
+        chat_concurrency=values["CHAT_CONCURRENCY"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

@@ -18,10 +18,12 @@ from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
+from app.persona.chatting import Chatting
 from app.persona.client import Persona
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
+from app.persona.kept_answers import KeptAnswers
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.store import Memories
 from app.persona.space import ensure_space
@@ -82,6 +84,7 @@ class Services:
     desk: Desk
     watcher: Watcher
     being: Being
+    chatting: Chatting
     meaning: Meaning | None
     window: Window
     history: History
@@ -136,6 +139,7 @@ class Services:
         """Let running runs finish as long as the settings allow, give back the rest, and stop."""
         self.watcher.stop()
         self.clockwork.stop_ringing()
+        self.chatting.stop()
         try:
             left = self.engine.drain(self.settings.drain_timeout, on_wait)
             holders = {claim.run_id: (claim.attempt, claim.owner) for claim in left}
@@ -261,6 +265,19 @@ def build(
         inner_life=being.inner_life,
     )
     processes = Processes(database, clock, ids, this_place())
+    chatting = Chatting(
+        being.persona,
+        being.inner_life,
+        memories,
+        being.lexicons,
+        KeptAnswers(database, holder=processes.id, is_alive=processes.is_alive),
+        database,
+        clock,
+        ids,
+        zone=registry.default_timezone,
+        longest=settings.persona_timeout,
+        at_once=settings.chat_concurrency,
+    )
     engine = Engine(
         database,
         ledger,
@@ -318,6 +335,7 @@ def build(
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
         being=being,
+        chatting=chatting,
         meaning=meaning,
         window=Window(being.space, mood=_feeling(being, clock)),
         history=history,
