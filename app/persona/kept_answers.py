@@ -64,7 +64,7 @@ class KeptAnswers:
         with self._database.write() as connection:
             connection.execute(delete(chats).where(chats.c.created_at <= now - KEPT_FOR))
             new = self._database.insert_ignoring(chats).values(key=key, **values)
-            if connection.execute(new).rowcount == 1:
+            if connection.execute(new.returning(chats.c.key)).one_or_none() is not None:
                 return Standing(answer=None, is_ours=True)
             row = connection.execute(select(chats).where(chats.c.key == key)).one()
         if row.answer is not None:
