@@ -7,7 +7,7 @@ from marshmallow import EXCLUDE, fields, validate
 
 from app.api.answers import answer
 from app.api.door import Answer, Door, Takes
-from app.api.inputs import Body, KeyHeader, WholeNumber
+from app.api.inputs import LEAST, MOST, Body, KeyHeader, WholeNumber
 from app.api.schema_fields import Shown, measure, text
 from app.api.serving import services
 from app.core.errors import Draining, EmptyMessage
@@ -55,7 +55,9 @@ class ChatMessage(_Tolerant):
         load_default=3,
         metadata={
             "description": f"memories that are recalled; less than 0 is none, more than "
-            f"{MOST_MEMORIES} is {MOST_MEMORIES}"
+            f"{MOST_MEMORIES} is {MOST_MEMORIES}",
+            "minimum": LEAST,
+            "maximum": MOST,
         },
     )
     conversation_history = fields.List(
