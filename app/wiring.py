@@ -18,7 +18,8 @@ from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
-from app.persona.chatting import Chatting
+from app.persona.capabilities import capabilities
+from app.persona.chatting import CHAT_TOOLS, Chatting
 from app.persona.client import Persona
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
@@ -194,6 +195,15 @@ def _feeling(being: Being, clock: Clock) -> Callable[[], Mapping[str, Any]]:
     return feeling
 
 
+def _capabilities(being: Being) -> Callable[[], str]:
+    return lambda: capabilities(
+        being.persona.name,
+        being.toolbox,
+        in_talk=CHAT_TOOLS,
+        scripts=being.confinement.availability,
+    )
+
+
 class _Later:
     """Starts runs with what is only there when all is put together."""
 
@@ -337,7 +347,7 @@ def build(
         being=being,
         chatting=chatting,
         meaning=meaning,
-        window=Window(being.space, mood=_feeling(being, clock)),
+        window=Window(being.space, capabilities=_capabilities(being), mood=_feeling(being, clock)),
         history=history,
         keys=keys,
         engine=engine,

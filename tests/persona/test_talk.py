@@ -232,5 +232,22 @@ def test_a_long_conversation_is_cut_at_its_old_end(settings: Settings, server: M
     assert "Left out for lack of room" in told
 
 
+def test_a_model_lists_its_tools_and_says_which_a_conversation_has(
+    settings: Settings, server: ModelServer
+) -> None:
+    services = on_model(settings, server, "openai", SCRIPTS="off")
+    lines = services.window.capabilities().splitlines()
+    services.stop()
+    listed = [line.split("`")[1] for line in lines if line.startswith("- ")]
+    assert listed == list(services.being.toolbox.names)
+    assert {line.split("`")[1] for line in lines if "` *: " in line} == set(CHAT_TOOLS)
+    assert "- `read_file` *: Read a text file of the space." in lines
+    assert any(line.startswith("- `run_script`: ") and " (off: " in line for line in lines)
+    assert any(
+        line.startswith("- `create_task`: ") and line.endswith("(only in tasks that name it).")
+        for line in lines
+    )
+
+
 def long_talk() -> Sequence[Said]:
     return [Said(role="user", content=f"Turn {n} " + "and so on " * 40) for n in range(40)]
