@@ -316,7 +316,7 @@ def migrate(down_to: str | None) -> None:
 
 
 @persona.command("serve")
-@_told
+@told
 def serve() -> None:
     """Start the service, from any folder; stop it with Ctrl-C."""
     read_settings(os.environ)

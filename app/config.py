@@ -45,6 +45,7 @@ class Settings:
     space_max_files: int
     journals: tuple[str, ...]
     scripts: bool
+    chat_concurrency: int
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -200,6 +201,7 @@ def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Setting
         space_max_files=values["SPACE_MAX_FILES"],
         journals=tuple(values["JOURNALS"].split()),
         scripts=values["SCRIPTS"] == "on",
+        chat_concurrency=values["CHAT_CONCURRENCY"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

@@ -190,7 +190,8 @@ class SettingsSchema(Schema):
         **_default("none", "model of tasks that name none; needed with llm"),
     )
     PERSONA_API_KEY = fields.String(
-        validate=_check_key, **_default("none", "key that the model's server is shown")
+        validate=_check_key,
+        **_default("none", "key that the model's server, or the persona service, is shown"),
     )
     PERSONA_API_KEY_FILE = fields.String(**_default("none", "file that holds PERSONA_API_KEY"))
     PERSONA_DIALECT = fields.String(
@@ -227,6 +228,11 @@ class SettingsSchema(Schema):
     )
     PERSONA_PRICES = fields.String(
         **_default("none", "JSON file with what a million tokens of each model cost")
+    )
+    CHAT_CONCURRENCY = WholeNumber(
+        load_default=4,
+        validate=validate.Range(1, 16),
+        metadata={"help": "chats that one worker answers at one time; it has 32 threads for all"},
     )
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,

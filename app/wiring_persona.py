@@ -8,7 +8,7 @@ from app.config import Settings
 from app.core.clock import Clock
 from app.core.ids import Ids
 from app.database import Database
-from app.persona.client import Deadline, Persona, Records, Request
+from app.persona.client import Deadline, Persona, Records, Request, Talk
 from app.persona.confinement import Confinement
 from app.persona.embedded import EmbeddedPersona
 from app.persona.feelings.feelings import Feelings, Lexicons
@@ -26,6 +26,7 @@ from app.persona.memory.meaning import Meaning
 from app.persona.memory.memory import Memory
 from app.persona.memory.recall import Recall
 from app.persona.memory.store import Memories
+from app.persona.prompt import asked_in
 from app.persona.prompting.parts import Remembered
 from app.persona.prompting.sources import MoodNow, Sources
 from app.persona.prompting.sources import Recall as RecallForPrompt
@@ -124,7 +125,7 @@ def _persona(
 ) -> Persona:
     url = settings.persona_url or ""
     if settings.persona_backend is Backend.SERVICE:
-        return ServicePersona(url, clock)
+        return ServicePersona(url, clock, key=settings.persona_api_key)
     if settings.persona_backend is Backend.LLM:
         return LlmPersona(
             _model(settings, url, clock),
@@ -134,7 +135,7 @@ def _persona(
             _means(settings),
             new_mark=lambda: secrets.token_hex(8),
         )
-    return EmbeddedPersona(space, hands, records)
+    return EmbeddedPersona(space, hands, records, sources.recall)
 
 
 def _model(settings: Settings, url: str, clock: Clock) -> ChatModel:
@@ -177,10 +178,21 @@ def meaning_of(settings: Settings, database: Database, clock: Clock) -> Meaning 
 
 
 def _recalling(recall: Recall) -> RecallForPrompt:
-    def remembered(request: Request, _deadline: Deadline) -> list[Remembered]:
+    def of_run(request: Request) -> Sequence[Memory]:
         found = recall.for_run(request.task, request.occasion)
         # where room is short, the oldest and the least fitting go
-        memories = [*reversed(found.lived), *(one.memory for one in found.relevant)]
+        return [*reversed(found.lived), *(one.memory for one in found.relevant)]
+
+    def of_talk(request: Request, talk: Talk) -> Sequence[Memory]:
+        return recall.for_talk(
+            asked_in(request.task.prompt),
+            now=request.occasion.now,
+            zone=request.task.timezone,
+            most=talk.most_memories,
+        )
+
+    def remembered(request: Request, _deadline: Deadline) -> list[Remembered]:
+        memories = of_run(request) if request.talk is None else of_talk(request, request.talk)
         return [Remembered(at=m.at, kind=_kind(m), text=m.text) for m in memories]
 
     return remembered

@@ -87,11 +87,31 @@ class Unrecorded:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Said:
+    """Something that was said in a conversation before; `role` is user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """A conversation that goes on outside of any run, with at most so many memories recalled.
+
+    `history` is what was said before, oldest first, as whoever talks tells it.
+    """
+
+    history: Sequence[Said] = ()
+    most_memories: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What a persona is asked; `prompt` is rendered, the task keeps its own text.
 
     `refused` says what is wrong with tasks.json, which the prompt says already: for a persona that
-    makes its own prompt of the task and the occasion.
+    makes its own prompt of the task and the occasion. With a `talk` it is no run: the task stands
+    for the message, and no file of the space may be changed.
     """
 
     task: Task
@@ -99,6 +119,7 @@ class Request:
     prompt: str
     refused: Sequence[str] = ()
     changes: Changes = field(default_factory=Unrecorded)
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

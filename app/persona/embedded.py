@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_message
 from app.persona.composing import compose
-from app.persona.findings import MOOD, Findings, gather, target_of
+from app.persona.embedded_talk import talk_of
+from app.persona.findings import MOOD, Findings, gather, read_notes, source_of, target_of
 from app.persona.journal import Entry, read_journal, start_mark, write_entry
+from app.persona.prompting.sources import Recall, no_memories
 from app.persona.sections import Block, since_the_entry_before
 from app.persona.space import Space
 from app.persona.words import day, plain, started_by, weekday_and_time
@@ -20,20 +22,26 @@ class EmbeddedPersona:
     """Composes a dated entry from what is really there, and appends it where the prompt says.
 
     The same files and records give the same entry. A run that is done again finds its own entry and
-    writes no second one. A prompt that names no `.md` file is answered and nothing is written.
+    writes no second one. A prompt that names no `.md` file is answered and nothing is written. In a
+    conversation it tells which memories and which sentences of its files fit the message.
     """
 
     name = "embedded"
     has_hands = True
 
-    def __init__(self, space: Space, hands: Hands, records: Records) -> None:
+    def __init__(
+        self, space: Space, hands: Hands, records: Records, recall: Recall = no_memories
+    ) -> None:
         self._space = space
         self._hands = hands
         self._records = records
+        self._recall = recall
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the entry as it stands in its file; raise SpaceError where that is unusable."""
         deadline.check()
+        if request.talk is not None:
+            return self._talk(request, deadline)
         target = target_of(request.task.prompt)
         entry = self._compose(request, deadline)
         if target and not self._append(target, entry, request, deadline):
@@ -54,6 +62,13 @@ class EmbeddedPersona:
     def problem(self) -> str | None:
         """Say why the space cannot be used; None where it can."""
         return self._space.problem()
+
+    def _talk(self, request: Request, deadline: Deadline) -> Reply:
+        notes, _ = read_notes(self._space, self._space.survey(), deadline)
+        sources = [source_of(note) for note in notes if note.text.strip()]
+        text = talk_of(request, self._recall(request, deadline), sources)
+        deadline.check()
+        return Reply(text=text, metadata={"language_model": False})
 
     def _compose(self, request: Request, deadline: Deadline) -> Entry:
         findings = gather(self._space, self._records, request, deadline)

@@ -47,6 +47,11 @@ class ScriptedPersona:
     def problem(self) -> str | None:
         return self._problem
 
+    def say(self, *lines: Line) -> None:
+        """Put lines at the end of the script."""
+        with self._lock:
+            self._script.extend(lines)
+
     def break_with(self, problem: str | None) -> None:
         """Say from now on that this is wrong; None mends it."""
         self._problem = problem

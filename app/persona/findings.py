@@ -152,7 +152,7 @@ def gather(space: Space, records: Records, request: Request, deadline: Deadline)
     runs = records.runs_since(since, _MOST_RUNS + 1)
     deadline.check()
     survey = space.survey()
-    notes, left_out = _notes(space, survey, deadline)
+    notes, left_out = read_notes(space, survey, deadline)
     if len(runs) > _MOST_RUNS:
         left_out.append(f"Only the newest {_MOST_RUNS} runs were looked at.")
     if any(len(run.text) > _RESULT_LENGTH for run in runs):
@@ -199,7 +199,8 @@ def _text_or_nothing(space: Space, path: str) -> str:
         return ""
 
 
-def _notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[Note], list[str]]:
+def read_notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[Note], list[str]]:
+    """Read the newest Markdown files, and say in sentences which were not read."""
     files, notes, unread, budget = survey.notes(), [], 0, _NOTES_BYTES
     for file in files[:_MOST_NOTES]:
         deadline.check()

@@ -74,8 +74,9 @@ class InnerLife:
         felt = self._feelings.weigh(
             text if reply.voice is None else reply.voice,
             inner,
-            run_id=request.occasion.run_id,
+            run_id=request.occasion.run_id if request.talk is None else None,
             origin=request.occasion.origin,
+            source="reply" if request.talk is None else "chat",
             told=told,
             files=SpaceFiles(self._space, self._hands, deadline, request.changes),
             holding=request.changes.hold,

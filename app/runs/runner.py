@@ -21,6 +21,7 @@ from app.core.errors import (
 from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
 from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
+from app.persona.words import storable
 from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
 from app.runs.recording import NoRecorder, Recorder, Recording
@@ -151,7 +152,7 @@ class Runner:
         found = ", ".join(f"{each.change} `{each.path}`" for each in changes) or "nothing"
         error = f"{'; '.join(missing)}. Changed was: {found}"
         return replace(
-            outcome, status=Status.FAILED, reason="no_effect", error=_storable(error[:MOST_ERROR])
+            outcome, status=Status.FAILED, reason="no_effect", error=storable(error[:MOST_ERROR])
         )
 
     def _files(self, changes: Sequence[Changed]) -> list[dict[str, object]]:
@@ -212,7 +213,7 @@ class Runner:
         return Outcome(
             status=Status.SUCCEEDED,
             completed_at=self._now(),
-            response=_storable(reply.text[:MOST_RESPONSE]),
+            response=storable(reply.text[:MOST_RESPONSE]),
             metadata=metadata,
         )
 
@@ -221,14 +222,9 @@ class Runner:
             status=status,
             completed_at=self._now(),
             reason=reason,
-            error=_storable(error.detail[:MOST_ERROR]),
+            error=storable(error.detail[:MOST_ERROR]),
             metadata=error.account if isinstance(error, PersonaError) else {},
         )
 
     def _now(self) -> datetime:
         return self._clock.now()
-
-
-def _storable(text: str) -> str:
-    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

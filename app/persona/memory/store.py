@@ -31,6 +31,7 @@ from app.persona.memory.memory import (
 from app.persona.memory.ranking import Distinct, blend, relative, together
 from app.persona.memory.tables import memories
 from app.persona.memory.terms import query_words, words_of
+from app.persona.words import storable
 
 log = structlog.get_logger(__name__)
 
@@ -241,7 +242,7 @@ def _next_place(connection: Connection, at: datetime, taken: dict[int, int]) -> 
 
 
 def _checked(draft: Draft) -> Draft:
-    clean = _storable(draft.text)
+    clean = storable(draft.text)
     errors = [
         FieldError(field=field, message=message) for field, message in _problems(clean, draft.kind)
     ]
@@ -257,11 +258,6 @@ def _problems(clean: str, kind: str) -> Iterable[tuple[str, str]]:
         yield "text", f"must have at most {MOST_TEXT_BYTES} bytes"
     if KIND.fullmatch(kind) is None:
         yield "kind", "must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter"
-
-
-def _storable(text: str) -> str:
-    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _memory(row: Mapping[Any, Any]) -> Memory:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.persona.llm.chat import Message, Role
-from app.persona.prompt import clock_lines, parameter_lines
+from app.persona.prompt import clock_lines, now_line, parameter_lines
 from app.persona.prompting import rules
 from app.persona.prompting.fence import Fence
 from app.persona.prompting.parts import Excerpt, Parts
@@ -17,6 +17,7 @@ from app.persona.words import day_and_time, one_line
 
 _LONGEST_MEMORY = 1_000
 _LONGEST_REFUSAL = 300
+_LONGEST_SAID = 4_000
 _MOST_REFUSED = 20
 _WORTH_CUTTING = 60
 """Tokens below which the beginning of a text is not worth a place."""
@@ -55,9 +56,10 @@ def assemble(parts: Parts, *, fence: Fence, budget: int) -> Prompt:
 
     Only a task that alone is larger goes beyond it: the text of a task is never cut.
     """
-    about = rules.standing(parts.tools, parts.unknown_tools, fence)
-    clock = "\n".join(["# The clock", *clock_lines(parts.task, parts.occasion)])
-    asked = "\n\n".join([*_parameters(parts, fence), f"# The task\n{parts.task.prompt}"])
+    about = rules.standing(parts.tools, parts.unknown_tools, fence, talks=parts.talk is not None)
+    clock = "\n".join(["# The clock", *_clock(parts)])
+    heading = rules.TASK if parts.talk is None else rules.MESSAGE
+    asked = "\n\n".join([*_parameters(parts, fence), f"# {heading}\n{parts.task.prompt}"])
     left = budget - sum(estimate(text) for text in (about, clock, asked)) - _ROOM_TO_SAY_SO
     blocks: dict[Role, list[str]] = {Role.SYSTEM: [about], Role.USER: [clock]}
     left_out: list[str] = []
@@ -81,6 +83,12 @@ def assemble(parts: Parts, *, fence: Fence, budget: int) -> Prompt:
     )
 
 
+def _clock(parts: Parts) -> list[str]:
+    if parts.talk is None:
+        return clock_lines(parts.task, parts.occasion)
+    return [now_line(parts.occasion, parts.task.timezone)]
+
+
 def _sections(parts: Parts) -> list[_Section]:
     """Return what is data in the order in which it gets its place."""
     zone = parts.task.timezone
@@ -96,6 +104,13 @@ def _sections(parts: Parts) -> list[_Section]:
         Excerpt(path="a refused edit", text=f"- {one_line(text, _LONGEST_REFUSAL)}")
         for text in parts.refused[:_MOST_REFUSED]
     ]
+    said = [
+        Excerpt(
+            path="what was said",
+            text=f"- {one_line(one.role, 20)}: {one_line(one.content, _LONGEST_SAID)}",
+        )
+        for one in reversed(parts.talk.history if parts.talk is not None else ())
+    ]
     mood = [Excerpt(path="mood", text=parts.mood)] if parts.mood else []
     return [
         _Section(title=rules.MOOD, items=mood, share=0.05, role=Role.SYSTEM),
@@ -106,6 +121,7 @@ def _sections(parts: Parts) -> list[_Section]:
         _Section(title=rules.IDENTITY, items=parts.identity, share=0.2, role=Role.SYSTEM),
         _Section(title=rules.REFUSED, items=refused, share=0.1, source="tasks.json"),
         _Section(title=rules.TARGET, items=_given(parts.target), share=0.25, keeps_end=True),
+        _Section(title=rules.SAID, items=said, share=0.4, source="the conversation"),
         _Section(title=rules.MEMORIES, items=memories, share=1.0, source="memory"),
     ]
 

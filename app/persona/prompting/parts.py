@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.persona.client import Occasion
+from app.persona.client import Occasion, Talk
 from app.tasks.task import Task
 
 
@@ -44,3 +44,4 @@ class Parts:
     target: Excerpt | None = None
     memories: Sequence[Remembered] = ()
     refused: Sequence[str] = ()
+    talk: Talk | None = None
