@@ -5,36 +5,50 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import log
+from zoneinfo import ZoneInfo
 
 _WORD = re.compile(r"[^\W\d_]{3,30}(?:['’][a-z]{1,2})?")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 _LINE_MARKS = " \t#>*+-|"
 _BOX = re.compile(r"^\[[ xX]\]\s*")
 _SHORTEST = 4
+_RARITY = 0.5
+_PAIR = 1.2
+_MOSTLY = 0.6
 _COMMON_WORDS = """
-about above after again against almost alone along already also although always among another
-anything around away back became because become been before began behind being below better between
-both came cannot come could does doing done down during each either else enough even ever every
-everything few find first found from further gave give given goes going gone good have having here
-hers herself himself however into itself just keep kept know last later least less like little long
-look made make makes many maybe mean might more most much must myself near need neither never next
-none nothing often once only onto other others ours over perhaps quite rather really said same seem
-seemed seems several shall should since some someone something soon still such take taken tell than
-that their theirs them themselves then there these they thing things think this those though through
-thus time today together told tomorrow took toward under until upon used uses using very want wanted
-well went were what when where whether which while whole whose will with within without would write
-wrote year years yesterday your yours yourself
+about above after afternoon again against agree agreed ago almost alone along already also although
+always among another answer answered anything around asked asking ate away back became because
+become been before began begin behind being below better between both bring brought call called came
+cannot carried come comes could does doing done down drew during each early eight eleven either else
+enough even evening ever every everybody everything face fast feel feeling feels fell felt few find
+first five found four friday from full further gave give given goes going gone good half hall have
+having held hers here herself himself hour hours however hundred into itself just keep keeps kept
+knew know known large last late later laugh laughed lay least left less lets like listen listened
+little long look looked looks loud made make makes many maybe mean might minute minutes monday month
+more morning most moved much must myself name near need needs neither never next night nine nobody
+none noon nothing often once ones only onto open other others ought ours over owes part perhaps pick
+place promised quarter quite rather read reads really reminded right said same sat saturday saw says
+second see seem seemed seems sent seven several shall shortly should showed side since sits sixty
+smiled some somebody someone something soon sounds speak speaks spoke stands started still stood
+stop stopped such sunday take taken talk talked tell than thank thanks that their theirs them
+themselves then there these they thing things think third thirty this those though thought three
+through thursday thus time times today together told tomorrow tonight took toward towards tried
+tuesday turn turned twice two under until upon used uses using very wait wants want wanted wednesday
+week weeks well went were what when where whether which while whole whose will wished with within
+without word words would write writes wrote year years yesterday your yours yourself
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A text, and how to name it where it is quoted."""
+    """A text, and how to name it where it is quoted; `has_time` where its time of day matters."""
 
     label: str
     at: datetime
     text: str
+    has_time: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +64,12 @@ class Theme:
     """A word or a pair of words that several sources hold; a sentence of each, newest first."""
 
     term: str
+    stem: str
     quotes: Sequence[Quote]
 
 
 def keywords(text: str) -> set[str]:
-    """Return the words of a text that say something, in a form that ignores plurals."""
+    """Return the words of a text that say something, without plurals and endings."""
     return {stem for stem, _ in _significant(text)}
 
 
@@ -80,11 +95,11 @@ def best_sentences(sources: Sequence[Source], wanted: set[str], most: int) -> li
     return [quote for _, _, quote in ranked[:most]]
 
 
-def find_themes(sources: Sequence[Source], most: int) -> list[Theme]:
-    """Return what stands in at least two sources, the most widespread first.
+def find_themes(sources: Sequence[Source], most: int, zone: str = "UTC") -> list[Theme]:
+    """Return what stands in at least two sources: the first on most days, and not in every source.
 
-    A pair of words goes before its words, and of terms that stand in the same sentences only the
-    first is kept.
+    A pair of words goes before its words, and of terms that mostly stand in the same sentences only
+    the first is kept.
     """
     places: dict[str, dict[int, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
     shown: dict[str, Counter[str]] = defaultdict(Counter)
@@ -94,25 +109,31 @@ def find_themes(sources: Sequence[Source], most: int) -> list[Theme]:
                 shown[term][surface] += 1
                 places[term][number][sentence] = None
     recurring = {term: held for term, held in places.items() if len(held) > 1}
-    return _distinct(sources, recurring, shown, most)
+    days = [source.at.astimezone(ZoneInfo(zone)).date() for source in sources]
+
+    def weight(term: str) -> tuple[float, int, str]:
+        held = recurring[term]
+        rarity = 1 + _RARITY * log(len(sources) / len(held))
+        on = len({days[number] for number in held})
+        return -on * rarity * (_PAIR if " " in term else 1.0), -len(held), term
+
+    ranked = sorted(recurring, key=weight)
+    return _distinct(sources, ranked, recurring, shown, most)
 
 
 def _distinct(
     sources: Sequence[Source],
+    ranked: Sequence[str],
     recurring: Mapping[str, Mapping[int, Mapping[str, None]]],
     shown: Mapping[str, Counter[str]],
     most: int,
 ) -> list[Theme]:
-    def rank(term: str) -> tuple[int, int, int, str]:
-        held = recurring[term]
-        return -len(held), -term.count(" "), -sum(map(len, held.values())), term
-
     themes: list[Theme] = []
     taken: list[set[str]] = []
-    for term in sorted(recurring, key=rank):
+    for term in ranked:
         held = recurring[term]
         support = {sentence for found in held.values() for sentence in found}
-        if any(support <= other for other in taken):
+        if any(len(support & other) >= _MOSTLY * len(support) for other in taken):
             continue
         taken.append(support)
         quotes = [
@@ -121,7 +142,7 @@ def _distinct(
         ]
         quotes.sort(key=lambda quote: quote.source.at, reverse=True)
         surface = min(shown[term].items(), key=lambda item: (-item[1], item[0]))[0]
-        themes.append(Theme(term=surface, quotes=quotes))
+        themes.append(Theme(term=surface, stem=term, quotes=quotes))
         if len(themes) == most:
             break
     return themes
@@ -142,9 +163,19 @@ def _terms(sentence: str) -> Iterator[tuple[str, str]]:
 
 def _significant(text: str) -> Iterator[tuple[str, str]]:
     for match in _WORD.finditer(text):
-        word = match.group().casefold()
-        bare = re.split("['’]", word, maxsplit=1)[0]
-        if len(bare) < _SHORTEST or bare in _COMMON:
-            continue
-        plural = len(bare) > _SHORTEST and bare.endswith("s") and not bare.endswith("ss")
-        yield (bare[:-1] if plural else bare), bare
+        bare = re.split("['’]", match.group().casefold(), maxsplit=1)[0]
+        if len(bare) >= _SHORTEST and bare not in _COMMON:
+            yield _stem(bare), bare
+
+
+def _stem(word: str) -> str:
+    """Return what a word shares with its plural and its forms on -ed and -ing, roughly."""
+    if word.endswith("ies") and len(word) > _SHORTEST:
+        word = word[:-3] + "y"
+    for ending in ("ing", "ed", "es", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST - 1:
+            word = word if word.endswith("ss") else word.removesuffix(ending)
+            break
+    word = word.removesuffix("e")
+    is_doubled = len(word) > _SHORTEST - 1 and word[-1] == word[-2]
+    return word[:-1] if is_doubled else word
