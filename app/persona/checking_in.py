@@ -9,7 +9,7 @@ from app.persona.feelings.mood import Mood
 from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, distance
 from app.persona.findings import MOOD, Findings
 from app.persona.sections import Block, cited, entry_before, section, stands, whole
-from app.persona.themes import Quote, Source, sentences
+from app.persona.themes import LONGEST_QUOTE, Quote, Source, passages
 from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
 
 _WEEK = timedelta(days=7)
@@ -92,18 +92,20 @@ def _mean(moods: Sequence[Mood], since: datetime, until: datetime) -> tuple[Affe
 def _than(here: Affect, there: tuple[Affect, int] | None, older: str) -> str:
     if there is None:
         return f"{older} holds no mood" if older.startswith("the day") else f"{older} hold no mood"
-    return f"{_compared(here, there[0])} than in {older}, from {count(there[1], 'mood')}"
+    from_moods = f"{older}, from {count(there[1], 'mood')}"
+    gaps = _compared(here, there[0])
+    return f"{gaps} than in {from_moods}" if gaps else f"nearly the same as in {from_moods}"
 
 
 def _compared(here: Affect, there: Affect) -> str:
-    """Return in what they differ, to be read before `than`."""
+    """Return in what they differ, to be read before `than`; `""` for hardly anything."""
     gaps = differences(here, there)
     parts = [
         f"{_MORE[name][gaps[name] < 0]} by {abs(gaps[name]):.2f}"
         for name in DIMENSIONS
         if abs(gaps[name]) >= _MOVED
     ]
-    return listed(parts) if parts else f"no more than {_MOVED} other"
+    return listed(parts) if parts else ""
 
 
 def _words(f: Findings, reading: Reading) -> list[str]:
@@ -159,7 +161,7 @@ def _wishes(f: Findings, recent: Sequence[Source]) -> list[str]:
     found = [
         Quote(source=source, sentence=sentence)
         for source in sorted(recent, key=lambda source: source.at)
-        for sentence in sentences(source.text)
-        if _WISH.search(sentence) and len(sentence) <= 200 and stands(sentence)
+        for sentence in passages(source)
+        if _WISH.search(sentence) and len(sentence) <= LONGEST_QUOTE and stands(sentence)
     ]
     return [f"{cited(quote, f.zone)}." for quote in found[-_MOST_WISHES:]]

@@ -1,10 +1,11 @@
 """The consolidation: what comes back on several days, what was said again, what to keep. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 
-from app.persona.findings import Findings, source_of_memory
+from app.persona.findings import GOALS, RESULT_OF, Findings
 from app.persona.memory.memory import Memory
 from app.persona.reflecting import kinds_of
 from app.persona.repeats import Repeat, merged
@@ -18,20 +19,22 @@ from app.persona.sections import (
     what_changed,
     whole,
 )
-from app.persona.textrank import rank, share
-from app.persona.themes import Quote, Source, Theme, find_themes, keywords, sentences
-from app.persona.words import count, day, day_and_time, listed, quoted
+from app.persona.textrank import MOST_SENTENCES, rank, share, weights_among
+from app.persona.themes import LONGEST_QUOTE, Quote, Source, Theme, find_themes, keywords, passages
+from app.persona.words import as_path, count, day, day_and_time, listed, quoted
 
 _MOST_THEMES = 6
 _MOST_REPEATS = 5
 _MOST_KEPT = 2
 _MOST_INSIGHTS = 5
 _ALIKE = 0.4
-_TELLING = 2.0
-_LONGEST = 200
+_TOLD_OFTEN = log(1 + 1 / 0.15)
+"""What stands in 15 % of all memories says little."""
+
 _LESSON = re.compile(
-    r"\b(?:learn\w{0,4}|teach\w{0,4}|taught|means?|because|should not|the secret|what makes|"
-    r"understood|realised|realized|turns out|is where|it took|was wrong|was right|thanks to)\b",
+    r"\b(?:learn(?:ed|t|s)?|teach(?:es)?|taught|means? (?:that|a|the)|should not|the secret|"
+    r"what makes|understood|understand|reali[sz]ed?|turns? out|surprised me|never again|"
+    r"from now on|worth|because of)\b",
     re.IGNORECASE,
 )
 _THEME = re.compile(r"“([^”\n]+)” stands in ")
@@ -47,43 +50,44 @@ class Consolidation:
 
 def consolidate(f: Findings) -> Consolidation:
     """Return the blocks of a consolidation and what to remember of it."""
-    sources = [source for source in f.sources if source.text not in _echo(f)]
+    echo = {run.text for run in f.runs if run.origin == "schedule"}
+    sources = [s for s in f.sources if s.text not in echo and s.label != as_path(GOALS)]
     single, repeats = merged(sources)
     themes = find_themes(single, _MOST_THEMES, f.zone)
     insights = _worth_keeping(f)
     kept = [f"{cited(quote, f.zone)}." for quote in insights]
+    again = [_repeat(f, repeat) for repeat in repeats[:_MOST_REPEATS]]
+    weights = weights_among(f.memories)
+    judged = [_judged(f, one, weights) for one in f.lived.insights[-_MOST_INSIGHTS:]]
     none = "No theme: no word that says something stands in two sources."
     blocks = [
         *section("What was read", _what_was_read(f, sources)),
         *section("What comes back", [_theme(f, theme) for theme in themes] or [none]),
         *section("What changed among the themes", _since_before(f, themes)),
-        *section("Said more than once", [_repeat(f, repeat) for repeat in repeats[:_MOST_REPEATS]]),
-        *section("Earlier insights", [_judged(f, one) for one in f.lived.insights[-5:]]),
+        *section("Said more than once", again),
+        *section("Earlier insights", judged),
         *section("Kept as an insight", kept or ["Nothing new was found that is worth keeping."]),
         *section("What changed in the space", what_changed(f)),
     ]
     return Consolidation(blocks=blocks, insights=insights)
 
 
-def _echo(f: Findings) -> set[str]:
-    """Return what scheduled runs answered, as it stands among the results."""
-    return {run.text for run in f.runs if run.origin == "schedule"}
-
-
 def _what_was_read(f: Findings, sources: Sequence[Source]) -> list[str]:
-    notes = sum(bool(note.text.strip()) for note in f.notes)
-    read = f"{count(len(sources), 'source')} read"
     memories = f.memories
-    of = [f"{count(len(memories), 'memory', 'memories')} of 31 days ({kinds_of(memories)})"]
-    parts = [count(notes, "file"), *(of if memories else [])]
-    lines = [f"{read}: {listed(parts)}.", entry_before(f)]
-    fresh = len(f.recent_memories)
+    results = sum(source.label.startswith(RESULT_OF) for source in sources)
+    parts = [count(len(sources) - len(memories) - results, "file")]
+    if results:
+        parts.append(count(results, "result"))
     if memories:
-        since = day_and_time(f.since, f.zone)
-        lines.append(f"{count(fresh, 'memory', 'memories')} since {since}.")
+        held = count(len(memories), "memory", "memories")
+        parts.append(f"{held} of 31 days ({kinds_of(memories)})")
+    lines = [f"{count(len(sources), 'source')} read: {listed(parts)}.", entry_before(f)]
+    if memories:
+        fresh = count(len(f.recent_memories), "memory", "memories")
+        lines.append(f"New since {day_and_time(f.since, f.zone)}: {fresh}.")
     if f.lived.echo:
         echo = count(f.lived.echo, "memory", "memories")
-        lines.append(f"{echo} left out: scheduled runs brought them forth.")
+        lines.append(f"Left out: {echo} that scheduled runs brought forth.")
     return lines
 
 
@@ -111,47 +115,43 @@ def _since_before(f: Findings, themes: Sequence[Theme]) -> list[str]:
 def _repeat(f: Findings, repeat: Repeat) -> str:
     first, last = repeat.said[0], repeat.said[-1]
     times = f"said {len(repeat.said)} times"
-    return f"{times}, first {day(first.at, f.zone)}, last: {cited(whole(last), f.zone)}."
+    return f"{cited(whole(last), f.zone)}: {times}, first on {day(first.at, f.zone)}."
 
 
-def _judged(f: Findings, insight: Memory) -> str:
+def _judged(f: Findings, insight: Memory, weights: Mapping[str, float]) -> str:
     said = f"{quoted(insight.text)}, kept on {day(insight.at, f.zone)}"
-    wanted = keywords(insight.text)
+    # what many memories hold, such as a name, says little
+    wanted = {w for w in keywords(insight.text) if weights.get(w, _TOLD_OFTEN) >= _TOLD_OFTEN}
     least = max(2, round(_ALIKE * len(wanted)))
     again = [
-        Quote(source=source, sentence=sentence)
+        Quote(source=source, sentence=passage)
         for source in f.memories
         if source.at > insight.at
-        for sentence in sentences(source.text)
-        if len(keywords(sentence) & wanted) >= least and stands(sentence)
+        for passage in passages(source)
+        if len(keywords(passage) & wanted) >= least and stands(passage)
     ]
     if not again:
-        return f"{said}: nothing since then says it again."
-    return f"{said}: comes back {count(len(again), 'time')}, the last: {cited(again[-1], f.zone)}."
+        return f"{said}: nothing since then speaks of the same."
+    return f"{said}: spoken of {count(len(again), 'time')}, last: {cited(again[-1], f.zone)}."
 
 
 def _worth_keeping(f: Findings) -> list[Quote]:
-    """Choose what the new memories say that others speak of too, lessons first; quotes only."""
+    """Choose lessons from the new memories, those first that others speak of, too; quotes only."""
     known = [keywords(insight.text) for insight in f.lived.insights]
-    found = [
-        (Quote(source=source, sentence=sentence), keywords(sentence))
-        for source in map(source_of_memory, f.lived.memories)
-        if source.at >= f.since
-        for sentence in sentences(source.text)
-        if len(sentence) <= _LONGEST and not sentence.endswith("?")
-    ]
-    lessons = [one for one in found if len(one[1]) >= 3][-300:]
-    ranks = rank([words for _, words in lessons])
-    scores = [
-        value * (_TELLING if _LESSON.search(quote.sentence) else 1.0)
-        for value, (quote, _) in zip(ranks, lessons, strict=True)
-    ]
+    new = [
+        Quote(source=source, sentence=passage)
+        for source in f.recent_memories
+        for passage in passages(source)
+        if len(passage) <= LONGEST_QUOTE
+    ][-MOST_SENTENCES:]
+    words = [keywords(quote.sentence) for quote in new]
+    ranks = rank(words, weights_among(f.memories))
     kept: list[Quote] = []
-    for number in sorted(range(len(lessons)), key=lambda number: (-scores[number], number)):
-        quote, words = lessons[number]
-        is_lesson = _LESSON.search(quote.sentence) is not None
-        is_known = any(share(words, other) >= _ALIKE for other in known)
-        if is_lesson and not is_known and len(kept) < _MOST_KEPT and stands(quote.sentence):
-            kept.append(quote)
-            known.append(words)
-    return kept
+    for number in sorted(range(len(new)), key=lambda number: (-ranks[number], number)):
+        said = new[number].sentence
+        if not _LESSON.search(said) or any(share(words[number], one) >= _ALIKE for one in known):
+            continue
+        if len(kept) < _MOST_KEPT and stands(said):
+            kept.append(new[number])
+            known.append(words[number])
+    return sorted(kept, key=lambda quote: quote.source.at)

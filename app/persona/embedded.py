@@ -124,8 +124,7 @@ def _preface(findings: Findings, left_out: Sequence[str]) -> Block:
     since = day_and_time(findings.since, findings.zone)
     return " ".join(
         [
-            "*Composed without a language model, from memories, files and records; this time began "
-            f"on {since}.*",
+            f"*Composed without a language model from memories, files and records since {since}.*",
             *findings.left_out,
             *left_out,
         ]

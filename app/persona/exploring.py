@@ -75,9 +75,16 @@ def _changed_in(f: Findings, folder: str) -> str:
 
 
 def _unused(types: Sequence[str], tools: Sequence[str], folders: Sequence[str]) -> list[str]:
-    lines = [f"Tools that no run called: {listed([as_path(t) for t in tools])}."] if tools else []
-    lines += [f"No run of the type {kind}." for kind in types]
-    return lines + [f"{as_path(name + '/')} holds no file." for name in folders]
+    places = [as_path(f"{name}/") for name in folders]
+    return [
+        f"{what}: {listed(list(names))}."
+        for what, names in (
+            ("Tools that no run called", [as_path(tool) for tool in tools]),
+            ("Types of tasks that did not run", types),
+            ("Folders without a file", places),
+        )
+        if names
+    ]
 
 
 def _new(f: Findings, there: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from app.persona.words import as_path, one_line, plain, quoted
 from app.tasks.task import Task, TaskType
 
 GOALS = "meta/goals.md"
+RESULT_OF = "result of "
 MOOD = "emotional_state/current.json"
 _MOST_RUNS = 200
 _RESULT_LENGTH = 4096
@@ -121,7 +122,7 @@ class Findings:
         """Return what runs since then answered, without what this persona composed."""
         return [
             Source(
-                label=f"result of {quoted(run.task_name)}",
+                label=f"{RESULT_OF}{quoted(run.task_name)}",
                 at=run.completed_at,
                 text=run.text[:_RESULT_LENGTH],
             )
@@ -131,16 +132,21 @@ class Findings:
 
     @property
     def sources(self) -> list[Source]:
-        """Return notes, memories and results as texts to quote from, each text once."""
+        """Return notes, memories and results as texts to quote from."""
         notes = [source_of(note) for note in self.notes if note.text.strip()]
-        return _each_once([*notes, *self.memories, *self.results])
+        return [*notes, *self.memories, *self._not_remembered]
 
     @property
     def recent_sources(self) -> list[Source]:
         """Return the texts of this time only."""
         notes = [note for note in self.notes if note.modified > self.since and note.text.strip()]
         found = [source_of(note) for note in notes]
-        return _each_once([*found, *self.recent_memories, *self.results])
+        return [*found, *self.recent_memories, *self._not_remembered]
+
+    @property
+    def _not_remembered(self) -> list[Source]:
+        remembered = {source.text for source in self.memories}
+        return [result for result in self.results if result.text not in remembered]
 
 
 def source_of(note: Note) -> Source:
@@ -151,11 +157,7 @@ def source_of(note: Note) -> Source:
 def source_of_memory(memory: Memory) -> Source:
     """Return a memory as a text to quote from."""
     text = memory.text[:_RESULT_LENGTH]
-    return Source(label=plain(memory.kind), at=memory.at, text=text, has_time=True)
-
-
-def _each_once(sources: Sequence[Source]) -> list[Source]:
-    return list({source.text: source for source in reversed(sources)}.values())[::-1]
+    return Source(label=plain(memory.kind), at=memory.at, text=text, is_memory=True)
 
 
 def target_of(prompt: str) -> str | None:

@@ -71,8 +71,8 @@ def _finished(f: Findings, done: Sequence[Box]) -> list[str]:
 def _open_line(f: Findings, goal: Box, evidence: Sequence[Quote]) -> str:
     new = _newest_first(f, evidence)
     days = days_of((quote.source for quote in new), f.zone)
-    times = count(len(new), "sentence")
-    progress = f"{times} since {day(f.since, f.zone)} on {count(len(days), 'day')}, the last: "
+    times = f"{count(len(new), 'time')} on {count(len(days), 'day')}"
+    progress = f"spoken of {times} since {day(f.since, f.zone)}, the last: "
     said = [cited(new[0], f.zone)]
     if len(new) > 2:
         said.append(f"the first: {cited(new[-1], f.zone)}")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from app.persona.client import PastRun
 from app.persona.feelings.affect import read_affect
-from app.persona.findings import Findings
+from app.persona.findings import GOALS, Findings
 from app.persona.sections import (
     Block,
     cited,
@@ -19,7 +19,15 @@ from app.persona.sections import (
     what_happened,
 )
 from app.persona.textrank import key_sentences
-from app.persona.themes import Quote, Source, find_themes, keywords, sentences
+from app.persona.themes import (
+    LONGEST_QUOTE,
+    Quote,
+    Source,
+    find_themes,
+    keywords,
+    passages,
+    surface_of,
+)
 from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
 
 _DAY = timedelta(days=1)
@@ -67,22 +75,22 @@ def _counted(f: Findings) -> list[str]:
 
 
 def _lately(f: Findings) -> list[Source]:
-    """Return notes and memories of this time, without what scheduled runs answered."""
-    echo = {run.text[: len(run.text)] for run in f.runs if run.origin == "schedule"}
-    found = [source for source in f.recent_sources if source.text not in echo]
-    return sorted(found, key=lambda source: source.at)
+    """Return what was lived in this time; where that is nothing, what was written."""
+    echo = {run.text for run in f.runs if run.origin == "schedule"}
+    written = [s for s in f.recent_sources if s.text not in echo and s.label != as_path(GOALS)]
+    return f.recent_memories or sorted(written, key=lambda source: source.at)
 
 
 def _stood_out(f: Findings) -> list[str]:
-    found = key_sentences(_lately(f), _MOST_KEY, stands)
+    found = key_sentences(_lately(f), _MOST_KEY, stands, f.sources)
     return [f"{cited(quote, f.zone)}." for quote in found]
 
 
 def _felt(f: Findings) -> list[str]:
     felt = [
         (round(read_affect(sentence, f.lexicon).affect.valence, 3), number, quote)
-        for number, quote in enumerate(_all_sentences(_lately(f)))
-        if (sentence := quote.sentence) and len(sentence) <= 200
+        for number, quote in enumerate(_all_passages(_lately(f)))
+        if (sentence := quote.sentence) and len(sentence) <= LONGEST_QUOTE
     ]
     felt.sort(key=lambda entry: entry[:2])
     bad = [quote for valence, _, quote in felt[:2] if valence <= -_FELT]
@@ -91,9 +99,9 @@ def _felt(f: Findings) -> list[str]:
     return [f"{what}: {cited(quote, f.zone)}." for what, quote in named]
 
 
-def _all_sentences(sources: Sequence[Source]) -> Iterator[Quote]:
+def _all_passages(sources: Sequence[Source]) -> Iterator[Quote]:
     for source in sources:
-        for sentence in sentences(source.text):
+        for sentence in passages(source):
             yield Quote(source=source, sentence=sentence)
 
 
@@ -113,11 +121,12 @@ def _new(f: Findings) -> list[str]:
     lines: list[str] = []
     told: set[str] = set()
     for word in new:
-        quote = next(q for q in _all_sentences([first[word]]) if word in keywords(q.sentence))
+        quote = next(q for q in _all_passages([first[word]]) if word in keywords(q.sentence))
         if quote.sentence not in told and len(lines) < _MOST_NEW:
             told.add(quote.sentence)
-            in_all = count(times[word], "memory", "memories")
-            lines.append(f"In {in_all}, and in none before: {cited(quote, f.zone)}.")
+            shown = surface_of(word, quote.sentence)
+            where = f"stands in {count(times[word], 'memory', 'memories')} and in none before"
+            lines.append(f"{quoted(shown)} {where}: {cited(quote, f.zone)}.")
     return [*(lines or ["No word comes up twice that was not there before."]), *_gone(f, now)]
 
 
@@ -129,24 +138,28 @@ def _gone(f: Findings, now: Sequence[Source]) -> list[str]:
     gone = [quoted(theme.term) for theme in themes if not set(theme.stem.split()) & here]
     if not gone:
         return []
-    return [f"In two memories of the day before or more, and not since: {listed(gone[:5])}."]
+    return [f"Spoken of twice or more the day before, and not since: {listed(gone[:_MOST_GONE])}."]
 
 
 def _threads(f: Findings) -> list[str]:
     lines: list[str] = []
+    told: set[str] = set()
     for theme in find_themes(f.memories, 3 * _MOST_THREADS, f.zone):
-        newest = theme.quotes[0]
         days = days_of((quote.source for quote in theme.quotes), f.zone)
-        if newest.source.at >= f.since and len(days) > 1 and len(lines) < _MOST_THREADS:
+        now = [q for q in theme.quotes if q.source.at >= f.since and q.sentence not in told]
+        if now and len(days) > 1 and len(lines) < _MOST_THREADS:
+            told.add(now[0].sentence)
             started = day(theme.quotes[-1].source.at, f.zone)
             on = f"on {count(len(days), 'day')} since {started}"
-            lines.append(f"{quoted(theme.term)}, {on}, the last: {cited(newest, f.zone)}.")
+            lines.append(f"{quoted(theme.term)}, {on}, now: {cited(now[0], f.zone)}.")
     return lines
 
 
 def _left_open(f: Findings) -> list[str]:
-    found = [quote for quote in _all_sentences(_lately(f)) if _OPEN.search(quote.sentence)]
-    kept = [quote for quote in found if stands(quote.sentence) and len(quote.sentence) <= 200]
+    found = [quote for quote in _all_passages(_lately(f)) if _OPEN.search(quote.sentence)]
+    kept = [
+        quote for quote in found if stands(quote.sentence) and len(quote.sentence) <= LONGEST_QUOTE
+    ]
     return [f"{cited(quote, f.zone)}." for quote in kept[-_MOST_OPEN:]]
 
 

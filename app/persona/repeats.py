@@ -2,13 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.persona.memory.terms import words_of
 from app.persona.textrank import share
 from app.persona.themes import Source, keywords
 
 _NEARLY = 0.7
+_HALF = 0.5
+_MOST_TEXT = 4000
 _LEAST_WORDS = 3
 _TURNS = re.compile(r"\b(?:no|not|never|nobody|nothing|none|without|\w{1,10}n['’]t)\b|\d+", re.I)
 
@@ -23,14 +26,15 @@ class Repeat:
 def merged(sources: Sequence[Source]) -> tuple[list[Source], list[Repeat]]:
     """Return the sources with one, the last, of those that say nearly the same, and the repeats.
 
-    Nearly the same is what shares 70 % of its words; negations and numbers count as words, so that
-    what contradicts is not merged. The most frequent repeats come first.
+    Nearly the same is what shares 70 % of the words that say something, negations and numbers among
+    them, so that what contradicts is not merged, and half of all words. The most frequent come
+    first.
     """
     groups: list[tuple[set[str], list[Source]]] = []
     by_word: dict[str, set[int]] = defaultdict(set)
     for source in sorted(sources, key=lambda source: source.at):
         words = _signature(source.text)
-        found = _group(words, groups, by_word)
+        found = _group(source.text, words, groups, by_word)
         if found is None:
             found = len(groups)
             groups.append((words, []))
@@ -44,15 +48,25 @@ def merged(sources: Sequence[Source]) -> tuple[list[Source], list[Repeat]]:
 
 
 def _group(
-    words: set[str], groups: Sequence[tuple[set[str], object]], by_word: dict[str, set[int]]
+    text: str,
+    words: set[str],
+    groups: Sequence[tuple[set[str], Sequence[Source]]],
+    by_word: Mapping[str, set[int]],
 ) -> int | None:
+    """Return the number of the group that says nearly the same; None where there is none."""
     if len(words) < _LEAST_WORDS:
         return None
-    candidates = sorted({number for word in words for number in by_word[word]})
-    near = ((share(words, groups[number][0]), -number) for number in candidates)
-    best = max(near, default=(0.0, 0))
-    return -best[1] if best[0] >= _NEARLY else None
+    near = {number for word in words for number in by_word.get(word, ())}
+    found = [(share(words, groups[number][0]), -number) for number in near]
+    alike = sorted((one for one in found if one[0] >= _NEARLY), reverse=True)
+    all_words = set(words_of(text[:_MOST_TEXT]))
+    for _, number in alike:
+        other = groups[-number][1][0].text
+        if share(all_words, set(words_of(other[:_MOST_TEXT]))) >= _HALF:
+            return -number
+    return None
 
 
 def _signature(text: str) -> set[str]:
-    return keywords(text) | {turn.lower() for turn in _TURNS.findall(text[:4000])}
+    turns = {turn.lower() for turn in _TURNS.findall(text[:_MOST_TEXT])}
+    return keywords(text[:_MOST_TEXT]) | turns

@@ -44,7 +44,7 @@ def capped(lines: Sequence[str]) -> list[str]:
 def cited(quote: Quote, zone: str) -> str:
     """Return a sentence with its source and date."""
     source = quote.source
-    at = day_and_time(source.at, zone) if source.has_time else day(source.at, zone)
+    at = day_and_time(source.at, zone) if source.is_memory else day(source.at, zone)
     return f"{quoted(quote.sentence)} ({source.label}, {at})"
 
 

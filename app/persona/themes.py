@@ -12,43 +12,51 @@ _WORD = re.compile(r"[^\W\d_]{3,30}(?:['’][a-z]{1,2})?")
 _SENTENCE_END = re.compile(r"(?<=[.!?…])\s+")
 _LINE_MARKS = " \t#>*+-|"
 _BOX = re.compile(r"^\[[ xX]\]\s*")
-_SHORTEST = 4
+_SHORTEST = 3
+_LEAST_STEM = 3
+LONGEST_QUOTE = 200
 _RARITY = 0.5
 _PAIR = 1.2
 _MOSTLY = 0.6
 _COMMON_WORDS = """
-about above after afternoon again against agree agreed ago almost alone along already also although
-always among another answer answered anything around asked asking ate away back became because
-become been before began begin behind being below better between both bring brought call called came
-cannot carried come comes could does doing done down drew during each early eight eleven either else
-enough even evening ever every everybody everything face fast feel feeling feels fell felt few find
-first five found four friday from full further gave give given goes going gone good half hall have
-having held hers here herself himself hour hours however hundred into itself just keep keeps kept
-knew know known large last late later laugh laughed lay least left less lets like listen listened
-little long look looked looks loud made make makes many maybe mean might minute minutes monday month
-more morning most moved much must myself name near need needs neither never next night nine nobody
-none noon nothing often once ones only onto open other others ought ours over owes part perhaps pick
-place promised quarter quite rather read reads really reminded right said same sat saturday saw says
-second see seem seemed seems sent seven several shall shortly should showed side since sits sixty
-smiled some somebody someone something soon sounds speak speaks spoke stands started still stood
-stop stopped such sunday take taken talk talked tell than thank thanks that their theirs them
-themselves then there these they thing things think third thirty this those though thought three
-through thursday thus time times today together told tomorrow tonight took toward towards tried
-tuesday turn turned twice two under until upon used uses using very wait wants want wanted wednesday
-week weeks well went were what when where whether which while whole whose will wished with within
-without word words would write writes wrote year years yesterday your yours yourself
+about above add after afternoon again against ago agree agreed air all almost alone along already
+also although always among and another answer answered any anything are around ask asked asking ate
+away back bad became because become been before began begin behind being below better between big
+bit both bring brought but call called came can cannot carried come comes could cut day days degree
+degrees did does doing done down drew due during each early eat eight either eleven else end enough
+euro euros even evening ever every everybody everything face far fast feel feeling feels fell felt
+few find first five for found four friday from full further gave get gets give given goes going gone
+good got had half hall has have having held her here hers herself him himself his hit hour hours how
+however hundred ill into its itself just keep keeps kept knew know known large last late later laugh
+laughed lay least led left less let lets lie like listen listened little long look looked looks lot
+loud low made make makes many may maybe mean met might mine monday month more morning most moved
+much must myself name near need needs neither never new next night nine nobody none noon nor not
+nothing now off often old once one ones only onto open other others ought our ours out over owes own
+part per perhaps pick place promised put quarter quite ran rather read reads really reminded right
+run said same sat saturday saw say says second see seem seemed seems sent set seven several shall
+she shortly should showed side since sit sits six sixty smiled some somebody someone something soon
+sounds speak speaks spoke stands started still stood stop stopped such sunday take taken talk talked
+tell ten than thank thanks that the their theirs them themselves then there these they thing things
+think third thirty this those though thought three through thursday thus time times today together
+told tomorrow tonight too took top toward towards tried try tuesday turn turned twice two under
+until upon use used uses using very via wait want wanted wants was way wednesday week weeks well
+went were what when where whether which while who whole whose why will wished with within without
+won word words would write writes wrote year years yes yesterday yet you your yours yourself
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A text, and how to name it where it is quoted; `has_time` where its time of day matters."""
+    """A text, and how to name it where it is quoted.
+
+    A memory is quoted whole where it is short, and with its time of day.
+    """
 
     label: str
     at: datetime
     text: str
-    has_time: bool = False
+    is_memory: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +78,12 @@ class Theme:
 
 def keywords(text: str) -> set[str]:
     """Return the words of a text that say something, without plurals and endings."""
-    return {stem for stem, _ in _significant(text)}
+    return {stem for stem, _, _ in _significant(text)}
+
+
+def surface_of(word: str, text: str) -> str:
+    """Return a keyword as it stands in a text that holds it."""
+    return next((surface for stem, surface, _ in _significant(text) if stem == word), word)
 
 
 def sentences(text: str) -> list[str]:
@@ -82,13 +95,21 @@ def sentences(text: str) -> list[str]:
     return found
 
 
+def passages(source: Source) -> list[str]:
+    """Return what can be quoted of a text: a short memory as a whole, else its sentences."""
+    text = source.text.strip()
+    if source.is_memory and len(text) <= LONGEST_QUOTE and "\n" not in text:
+        return [text]
+    return sentences(source.text)
+
+
 def best_sentences(sources: Sequence[Source], wanted: set[str], most: int) -> list[Quote]:
     """Return the sentences that share most with the wanted keywords; at least two, if there are."""
     least = min(2, len(wanted))
     ranked = [
         (-len(shared), number, Quote(source=source, sentence=sentence))
         for source in sources
-        for number, sentence in enumerate(sentences(source.text))
+        for number, sentence in enumerate(passages(source))
         if len(shared := keywords(sentence) & wanted) >= least > 0
     ]
     ranked.sort(key=lambda entry: (entry[0], -entry[2].source.at.timestamp(), entry[1]))
@@ -104,7 +125,7 @@ def find_themes(sources: Sequence[Source], most: int, zone: str = "UTC") -> list
     places: dict[str, dict[int, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
     shown: dict[str, Counter[str]] = defaultdict(Counter)
     for number, source in enumerate(sources):
-        for sentence in sentences(source.text):
+        for sentence in passages(source):
             for term, surface in _terms(sentence):
                 shown[term][surface] += 1
                 places[term][number][sentence] = None
@@ -153,29 +174,32 @@ def _richest(found: Mapping[str, None], recurring: Mapping[str, object]) -> str:
 
 
 def _terms(sentence: str) -> Iterator[tuple[str, str]]:
+    """Yield words and pairs of neighbouring words, each as it is compared and as it stands."""
     before: tuple[str, str] | None = None
-    for stem, surface in _significant(sentence):
+    end = 0
+    for stem, surface, start in _significant(sentence):
         yield stem, surface
-        if before is not None:
+        if before is not None and not sentence[end:start].strip():
             yield f"{before[0]} {stem}", f"{before[1]} {surface}"
-        before = stem, surface
+        before, end = (stem, surface), start + len(surface)
 
 
-def _significant(text: str) -> Iterator[tuple[str, str]]:
+def _significant(text: str) -> Iterator[tuple[str, str, int]]:
     for match in _WORD.finditer(text):
-        bare = re.split("['’]", match.group().casefold(), maxsplit=1)[0]
-        if len(bare) >= _SHORTEST and bare not in _COMMON:
-            yield _stem(bare), bare
+        bare = re.split("['’]", match.group(), maxsplit=1)[0]
+        word = bare.casefold()
+        if len(bare) >= _SHORTEST and word not in _COMMON:
+            yield _stem(word), bare, match.start()
 
 
 def _stem(word: str) -> str:
     """Return what a word shares with its plural and its forms on -ed and -ing, roughly."""
-    if word.endswith("ies") and len(word) > _SHORTEST:
+    if word.endswith("ies") and len(word) > _LEAST_STEM + 1:
         word = word[:-3] + "y"
     for ending in ("ing", "ed", "es", "s"):
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST - 1:
+        if word.endswith(ending) and len(word) - len(ending) >= _LEAST_STEM:
             word = word if word.endswith("ss") else word.removesuffix(ending)
             break
-    word = word.removesuffix("e")
-    is_doubled = len(word) > _SHORTEST - 1 and word[-1] == word[-2]
+    word = word.removesuffix("e") if len(word) > _LEAST_STEM else word
+    is_doubled = len(word) > _LEAST_STEM and word[-1] == word[-2]
     return word[:-1] if is_doubled else word

@@ -162,7 +162,8 @@ class House:
         self.root = root
         self.memories, moods = life_on(database)
         first_days(root)
-        self.records = ListedRecords(*past_runs())
+        self.records = ListedRecords()
+        self.ran: list[PastRun] = []
         recall = Recall(self.memories)
         life = Life(
             memories=self.memories,
@@ -183,9 +184,20 @@ class House:
     def run(self, task: Task, now: datetime) -> str:
         target = self.root / task.expects[0].path
         before = target.read_bytes() if target.exists() else None
+        known = [*past_runs(), *self.ran]
+        self.records.runs = [run for run in known if run.completed_at <= now]
         text = self.persona.reply(self.request(task, now), a_deadline(60)).text
         after = target.read_bytes()
         os.utime(target, (now.timestamp(), now.timestamp()))
+        self.ran.append(
+            a_past_run(
+                text,
+                task_id=task.id,
+                task_name=task.name,
+                task_type=task.type,
+                completed_at=now + timedelta(seconds=1),
+            )
+        )
         changed = Changed(path=task.expects[0].path, change="updated", steps=[(before, after)])
         assert unmet(task.expects, [changed]) == []
         assert after.startswith(before or b"")
