@@ -162,7 +162,7 @@ def _distinct(
             for number, found in held.items()
         ]
         quotes.sort(key=lambda quote: quote.source.at, reverse=True)
-        surface = min(shown[term].items(), key=lambda item: (-item[1], item[0]))[0]
+        surface = min(shown[term], key=lambda word: (-shown[term][word], word.swapcase()))
         themes.append(Theme(term=surface, stem=term, quotes=quotes))
         if len(themes) == most:
             break
