@@ -1,9 +1,9 @@
 """The consolidation: what comes back on several days, what was said again, what to keep. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log
 
 from app.persona.findings import GOALS, RESULT_OF, Findings
 from app.persona.memory.memory import Memory
@@ -28,9 +28,8 @@ _MOST_REPEATS = 5
 _MOST_KEPT = 2
 _MOST_INSIGHTS = 5
 _ALIKE = 0.4
-_TOLD_OFTEN = log(1 + 1 / 0.15)
-"""What stands in 15 % of all memories says little."""
-
+_TOLD_OFTEN = 0.15
+_TOLD_OFTEN_AT_LEAST = 3
 _LESSON = re.compile(
     r"\b(?:learn(?:ed|t|s)?|teach(?:es)?|taught|means? (?:that|a|the)|should not|the secret|"
     r"what makes|understood|understand|reali[sz]ed?|turns? out|surprised me|never again|"
@@ -57,8 +56,8 @@ def consolidate(f: Findings) -> Consolidation:
     insights = _worth_keeping(f)
     kept = [f"{cited(quote, f.zone)}." for quote in insights]
     again = [_repeat(f, repeat) for repeat in repeats[:_MOST_REPEATS]]
-    weights = weights_among(f.memories)
-    judged = [_judged(f, one, weights) for one in f.lived.insights[-_MOST_INSIGHTS:]]
+    often = _said_often(f.memories)
+    judged = [_judged(f, one, often) for one in f.lived.insights[-_MOST_INSIGHTS:]]
     none = "No theme: no word that says something stands in two sources."
     blocks = [
         *section("What was read", _what_was_read(f, sources)),
@@ -118,10 +117,9 @@ def _repeat(f: Findings, repeat: Repeat) -> str:
     return f"{cited(whole(last), f.zone)}: {times}, first on {day(first.at, f.zone)}."
 
 
-def _judged(f: Findings, insight: Memory, weights: Mapping[str, float]) -> str:
+def _judged(f: Findings, insight: Memory, often: set[str]) -> str:
     said = f"{quoted(insight.text)}, kept on {day(insight.at, f.zone)}"
-    # what many memories hold, such as a name, says little
-    wanted = {w for w in keywords(insight.text) if weights.get(w, _TOLD_OFTEN) >= _TOLD_OFTEN}
+    wanted = keywords(insight.text) - often
     least = max(2, round(_ALIKE * len(wanted)))
     again = [
         Quote(source=source, sentence=passage)
@@ -133,6 +131,13 @@ def _judged(f: Findings, insight: Memory, weights: Mapping[str, float]) -> str:
     if not again:
         return f"{said}: nothing since then speaks of the same."
     return f"{said}: spoken of {count(len(again), 'time')}, last: {cited(again[-1], f.zone)}."
+
+
+def _said_often(memories: Sequence[Source]) -> set[str]:
+    """Return the words that so many memories hold, such as a name, that they say little."""
+    times = Counter(word for memory in memories for word in keywords(memory.text))
+    most = max(_TOLD_OFTEN * len(memories), _TOLD_OFTEN_AT_LEAST)
+    return {word for word, held in times.items() if held > most}
 
 
 def _worth_keeping(f: Findings) -> list[Quote]:

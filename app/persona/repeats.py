@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.persona.memory.terms import words_of
@@ -23,50 +23,56 @@ class Repeat:
     said: Sequence[Source]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Group:
+    """Texts that say nearly the same, and what the first of them consists of."""
+
+    telling: set[str]
+    turns: set[str]
+    words: set[str]
+    said: list[Source]
+
+
 def merged(sources: Sequence[Source]) -> tuple[list[Source], list[Repeat]]:
     """Return the sources with one, the last, of those that say nearly the same, and the repeats.
 
-    Nearly the same is what shares 70 % of the words that say something, negations and numbers among
-    them, so that what contradicts is not merged, and half of all words. The most frequent come
-    first.
+    Nearly the same is what shares 70 % of the words that say something, half of all words, and all
+    negations and numbers: what contradicts or counts otherwise is not merged. The most frequent
+    come first.
     """
-    groups: list[tuple[set[str], list[Source]]] = []
+    groups: list[_Group] = []
     by_word: dict[str, set[int]] = defaultdict(set)
     for source in sorted(sources, key=lambda source: source.at):
-        words = _signature(source.text)
-        found = _group(source.text, words, groups, by_word)
-        if found is None:
-            found = len(groups)
-            groups.append((words, []))
-            for word in words:
-                by_word[word].add(found)
-        groups[found][1].append(source)
-    repeats = [Repeat(said=said) for _, said in groups if len(said) > 1]
+        text = source.text[:_MOST_TEXT]
+        new = _Group(
+            telling=keywords(text),
+            turns={turn.lower() for turn in _TURNS.findall(text)},
+            words=set(words_of(text)),
+            said=[source],
+        )
+        near = {number for word in new.telling for number in by_word[word]}
+        found = _best([groups[number] for number in sorted(near)], new)
+        if found is not None:
+            found.said.append(source)
+            continue
+        for word in new.telling:
+            by_word[word].add(len(groups))
+        groups.append(new)
+    repeats = [Repeat(said=group.said) for group in groups if len(group.said) > 1]
     repeats.sort(key=lambda repeat: (-len(repeat.said), -repeat.said[-1].at.timestamp()))
-    single = sorted((said[-1] for _, said in groups), key=lambda source: source.at)
+    single = sorted((group.said[-1] for group in groups), key=lambda source: source.at)
     return single, repeats
 
 
-def _group(
-    text: str,
-    words: set[str],
-    groups: Sequence[tuple[set[str], Sequence[Source]]],
-    by_word: Mapping[str, set[int]],
-) -> int | None:
-    """Return the number of the group that says nearly the same; None where there is none."""
-    if len(words) < _LEAST_WORDS:
+def _best(groups: Sequence[_Group], new: _Group) -> _Group | None:
+    """Return the group that says nearly the same; None where there is none."""
+    if len(new.telling) < _LEAST_WORDS:
         return None
-    near = {number for word in words for number in by_word.get(word, ())}
-    found = [(share(words, groups[number][0]), -number) for number in near]
-    alike = sorted((one for one in found if one[0] >= _NEARLY), reverse=True)
-    all_words = set(words_of(text[:_MOST_TEXT]))
-    for _, number in alike:
-        other = groups[-number][1][0].text
-        if share(all_words, set(words_of(other[:_MOST_TEXT]))) >= _HALF:
-            return -number
-    return None
-
-
-def _signature(text: str) -> set[str]:
-    turns = {turn.lower() for turn in _TURNS.findall(text[:_MOST_TEXT])}
-    return keywords(text[:_MOST_TEXT]) | turns
+    alike = [
+        group
+        for group in groups
+        if group.turns == new.turns
+        and share(group.telling, new.telling) >= _NEARLY
+        and share(group.words, new.words) >= _HALF
+    ]
+    return max(alike, key=lambda group: share(group.telling, new.telling), default=None)
