@@ -94,9 +94,10 @@ def _theme(f: Findings, theme: Theme) -> str:
     quotes = theme.quotes
     days = days_of((quote.source for quote in quotes), f.zone)
     where = f"in {count(len(quotes), 'source')} on {count(len(days), 'day')}"
-    places = sorted({0, len(quotes) // 2, len(quotes) - 1}, reverse=True)
-    said = [quotes[place] for place in places]
-    return f"{quoted(theme.term)} stands {where}: {'; '.join(cited(q, f.zone) for q in said)}."
+    fit = [quote for quote in quotes if stands(quote.sentence)]
+    places = sorted({0, len(fit) // 2, len(fit) - 1}, reverse=True) if fit else []
+    said = "; ".join(cited(fit[place], f.zone) for place in places)
+    return f"{quoted(theme.term)} stands {where}{': ' if said else ''}{said}."
 
 
 def _since_before(f: Findings, themes: Sequence[Theme]) -> list[str]:

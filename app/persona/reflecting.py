@@ -147,6 +147,7 @@ def _threads(f: Findings) -> list[str]:
     for theme in find_themes(f.memories, 3 * _MOST_THREADS, f.zone):
         days = days_of((quote.source for quote in theme.quotes), f.zone)
         now = [q for q in theme.quotes if q.source.at >= f.since and q.sentence not in told]
+        now = [quote for quote in now if stands(quote.sentence)]
         if now and len(days) > 1 and len(lines) < _MOST_THREADS:
             told.add(now[0].sentence)
             started = day(theme.quotes[-1].source.at, f.zone)

@@ -18,6 +18,7 @@ Block = str
 
 MOST_ITEMS = 10
 _NAMED = re.compile(r"“[^”\n]+”|`[^`\n]+`")
+_QUOTED = re.compile(r"“([^”\n]+)”")
 _OUTCOMES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted")
 
 
@@ -31,8 +32,13 @@ def section(title: str, lines: Sequence[str]) -> list[Block]:
 
 
 def stands(line: str) -> bool:
-    """Say whether a line would stay in an answer: it holds no meta-talk and no inner view."""
-    return not find_metatalk(line) and take_assessment(line) == (line, None)
+    """Say whether a line would stay in an answer: it holds no meta-talk and no inner view.
+
+    What is quoted counts as said: nobody wants to read meta-talk again.
+    """
+    said = [line, *_QUOTED.findall(line)]
+    is_own = not any(find_metatalk(text) for text in said)
+    return is_own and all(take_assessment(text) == (text, None) for text in said)
 
 
 def capped(lines: Sequence[str]) -> list[str]:

@@ -192,6 +192,7 @@ def test_entries_hold_no_meta_talk_and_no_inner_view_whatever_is_remembered(
     prompt = f"As an AI, I have no feelings about the heater. {evil[2]} Write to {JOURNAL}"
     reply = ask(root, kind, life, runs, prompt, name="As an AI, I have no feelings")
     assert find_metatalk(reply.text) == []
+    assert "I have no feelings" not in reply.text
     assert mended(reply.text).text == take_assessment(reply.text)[0] == reply.text
     assert (root / JOURNAL).read_text() == reply.text
 
