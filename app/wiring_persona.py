@@ -1,7 +1,7 @@
 """Settings -> the persona, with its space, memory, hands and feelings."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.config import Settings
@@ -14,6 +14,7 @@ from app.persona.embedded import EmbeddedPersona
 from app.persona.feelings.feelings import Feelings, Lexicons
 from app.persona.feelings.series import MoodSeries
 from app.persona.inner_life import InnerLife
+from app.persona.life import Life
 from app.persona.llm.anthropic import Anthropic
 from app.persona.llm.chat import ChatModel
 from app.persona.llm.dialect import Dialect
@@ -95,7 +96,14 @@ def build_being(
     )
     if persona is None:
         sources = Sources(space=space, recall=_recalling(recall), mood=_mood_now(moods))
-        persona = _persona(settings, space, hands, records, toolbox, sources, clock)
+        life = Life(
+            memories=memories,
+            fitting=_fitting(recall),
+            moods=moods,
+            lexicon=lambda: lexicons.current().lexicon,
+            tools=toolbox.names,
+        )
+        persona = _persona(settings, space, hands, records, life, toolbox, sources, clock)
     inner_life = InnerLife(
         feelings, space, hands, mends=settings.anti_meta_talk, is_own=persona.has_hands
     )
@@ -119,6 +127,7 @@ def _persona(
     space: Space,
     hands: Hands,
     records: Records,
+    life: Life,
     toolbox: Toolbox,
     sources: Sources,
     clock: Clock,
@@ -135,7 +144,7 @@ def _persona(
             _means(settings),
             new_mark=lambda: secrets.token_hex(8),
         )
-    return EmbeddedPersona(space, hands, records, sources.recall)
+    return EmbeddedPersona(space, hands, records, life, sources.recall)
 
 
 def _model(settings: Settings, url: str, clock: Clock) -> ChatModel:
@@ -196,6 +205,14 @@ def _recalling(recall: Recall) -> RecallForPrompt:
         return [Remembered(at=m.at, kind=_kind(m), text=m.text) for m in memories]
 
     return remembered
+
+
+def _fitting(recall: Recall) -> Callable[[Request], Sequence[Memory]]:
+    def fitting(request: Request) -> list[Memory]:
+        found = recall.for_run(request.task, request.occasion)
+        return [one.memory for one in found.relevant]
+
+    return fitting
 
 
 def _kind(memory: Memory) -> str:

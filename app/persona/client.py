@@ -201,7 +201,10 @@ def as_one_message(request: Request) -> Sequence[Sent]:
 
 @dataclass(frozen=True, kw_only=True)
 class PastRun:
-    """A finished run, as a persona may look back on it; `text` is its answer or its error."""
+    """A finished run, as a persona may look back on it; `text` is its answer or its error.
+
+    `tools` are the names of those that it called, one for each call that is noted.
+    """
 
     task_id: str
     task_name: str
@@ -212,6 +215,7 @@ class PastRun:
     scheduled_for: datetime | None
     completed_at: datetime
     text: str
+    tools: Sequence[str] = ()
 
 
 class Records(Protocol):
