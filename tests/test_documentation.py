@@ -16,7 +16,6 @@ from app.wiring import build
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-TOOLS = build(read_settings({})).toolbox.allowed(None)
 
 
 def page(name: str) -> str:
