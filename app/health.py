@@ -4,12 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from app.core.clock import Clock
 from app.core.errors import PersonaTasksError
 from app.persona.client import Persona
 from app.runs.processes import Liveness
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
+
+log = structlog.get_logger(__name__)
 
 OVERDUE_AFTER = timedelta(seconds=30)
 
@@ -60,9 +64,10 @@ class HealthCheck:
             overdue = self._oldest_overdue()
             notes = self._notes()
         except PersonaTasksError as error:
-            return Health(
-                reasons=[error.detail], notes=[], processes=0, tick_age=None, overdue=None
-            )
+            # its detail may tell of hosts and paths, which is for the log only
+            log.warning("health.unknown", problem=error.problem, detail=error.detail)
+            reason = f"it cannot be looked at: {error.title}"
+            return Health(reasons=[reason], notes=[], processes=0, tick_age=None, overdue=None)
         now = self._clock.now()
         reasons = []
         if not liveness.alive:
