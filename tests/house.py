@@ -3,15 +3,17 @@
 Time stands still until a test moves it. `step` does what the threads of a service would do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from app.core.clock import FakeClock
+from app.core.errors import LedgerUnavailable
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.fakes import ScriptedPersona
@@ -59,6 +61,32 @@ def definition(task_id: str = "daily_reflection", **fields: Any) -> dict[str, An
         "enabled": True,
         **fields,
     }
+
+
+class AwayDatabase(Database):
+    """A database that does not answer while it is `away`."""
+
+    away = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self._check()
+        with super().write() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._check()
+        with super().read() as connection:
+            yield connection
+
+    def glance(self, statement: str) -> Any:
+        self._check()
+        return super().glance(statement)
+
+    def _check(self) -> None:
+        if self.away:
+            raise LedgerUnavailable("it is away")
 
 
 class AtOnce(Executor):

@@ -35,6 +35,11 @@ def dead(database: Database, tmp_path: Path) -> House:
 
 
 @pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    return House(database, tmp_path)
+
+
+@pytest.fixture
 def other(dead: House, tmp_path: Path) -> House:
     """Another process of the same ledger and clock."""
     house = House(dead.database, tmp_path, clock=dead.clock, pid=2)
@@ -183,6 +188,14 @@ def test_a_process_that_comes_while_one_looks_keeps_its_run(dead: House, other: 
     assert [run.status for run in other.runs(task_id="another")] == [Status.RUNNING]
 
 
+def test_the_dead_take_no_share_of_the_places(dead: House, other: House) -> None:
+    other.processes.split()
+    assert other.processes.sharing == 2
+    other.clock.advance(STALE_AFTER)
+    other.processes.split()
+    assert other.processes.sharing == 1
+
+
 def test_the_dead_are_forgotten(dead: House, other: House) -> None:
     assert other.processes.split()[0] == {dead.processes.id, other.processes.id}
     pulse(other, STALE_AFTER)
@@ -267,6 +280,35 @@ def test_a_process_that_is_gone_from_this_host_is_dead_at_once() -> None:
     assert is_gone(reused, here)
     elsewhere = Place(host="another host", pid=child.pid, pid_started=started)
     assert not is_gone(elsewhere, here)
+
+
+def test_a_process_that_ended_and_that_nobody_buried_is_dead_too() -> None:
+    here = this_place()
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = (Path("/proc") / str(child.pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    place = Place(host=here.host, pid=child.pid, pid_started=started)
+    assert child.stdin is not None
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_gone(place, here)
+    child.wait()
+
+
+def test_runs_of_a_process_that_is_gone_need_not_wait_for_its_heartbeat(house: House) -> None:
+    here = this_place()
+    gone = Place(host=here.host, pid=os.getpid(), pid_started="1")
+    watching = Processes(house.database, house.clock, RandomIds(), here)
+    dead = Processes(house.database, house.clock, RandomIds(), gone)
+    dead.beat(ticked_at=None, state="ticking")
+    assert watching.split() == ({watching.id}, {dead.id})
+
+
+def test_a_process_that_beats_but_looks_at_no_clock_is_no_life(house: House) -> None:
+    now = house.clock.now()
+    house.processes.beat(ticked_at=now - STALE_AFTER, state="ticking")
+    assert not house.processes.liveness().alive
+    house.processes.beat(ticked_at=now, state="ticking")
+    assert house.processes.liveness().alive
 
 
 def test_liveness_says_whether_anything_ticks(database: Database, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from app.persona.fakes import ScriptedPersona
 from app.runs.keys import Keys
 from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
+from app.runs.run import Status
 from app.runs.tables import idempotency_keys
-from tests.house import House
+from tests.house import OWNER, House
 
 DAY = timedelta(days=1)
 
@@ -72,6 +73,18 @@ def test_too_many_bytes_go_oldest_first(house: House) -> None:
     while keeping.step():
         pass
     assert kept(house) == ["often", "often", "seldom"]
+
+
+def test_slots_that_did_not_run_do_not_make_a_result_old(house: House) -> None:
+    house.registry.update("seldom", {"schedule": "daily", "missed": "skip"}, OWNER)
+    house.pass_time(days=3)
+    house.plan()
+    assert house.runs(task_id="seldom", status=Status.MISSED)
+    keeping = retention(house, age=timedelta(seconds=1))
+    while keeping.step():
+        pass
+    kept_runs = [run for run in house.history.results(limit=100) if run.response is not None]
+    assert [run.task_id for run in kept_runs] == ["often", "seldom"]
 
 
 def test_keys_go_after_a_day_and_not_before(house: House) -> None:

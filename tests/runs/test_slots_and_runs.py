@@ -1,6 +1,7 @@
 """From a due task to a stored result: the slot, its claim, its outcome."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
+from app.core.clock import SystemClock
 from app.core.errors import (
     KeyReused,
     LedgerUnavailable,
@@ -19,15 +21,16 @@ from app.core.errors import (
     TaskNotFound,
 )
 from app.database import Database
-from app.persona.client import Reply
+from app.persona.client import Deadline, Reply, Request
 from app.persona.fakes import ScriptedPersona, hang
+from app.runs.engine import Engine
 from app.runs.history import RunFilter
 from app.runs.ledger import Entry
 from app.runs.run import Origin, Outcome, Run, Status
 from app.runs.runner import MOST_ERROR, MOST_RESPONSE, Runner
 from app.runs.tables import runs
 from app.tasks.task import Author, Task
-from tests.house import MIDNIGHT, OWNER, House
+from tests.house import MIDNIGHT, OWNER, AwayDatabase, House
 
 
 @pytest.fixture
@@ -323,6 +326,25 @@ def test_one_outcome_that_cannot_be_stored_does_not_hold_up_the_others(
     assert sorted(house.outcomes()) == [("failed", "internal"), ("succeeded", None)]
 
 
+def test_an_outcome_is_kept_while_the_ledger_does_not_answer(
+    database_url: str, tmp_path: Path
+) -> None:
+    database = AwayDatabase(database_url)
+    house = House(database, tmp_path)
+    house.add()
+    house.executions.start("daily_reflection")
+    assert house.engine.step()
+    database.away = True
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable):
+            house.engine.step()
+    database.away = False
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+    assert len(list(house.results.path.iterdir())) == 1
+    database.close()
+
+
 def test_a_slot_during_a_run_of_the_same_task_is_skipped(house: House) -> None:
     house.add(schedule="hourly")
     house.clock.step_to(MIDNIGHT)
@@ -375,6 +397,60 @@ def test_a_catch_up_begins_one_run_after_the_other(house: House) -> None:
         house.pass_time(seconds=1)
         began.append(len(house.claim()))
     assert began == [1, 1, 1, 1, 1, 0]
+
+
+def test_a_later_catch_up_begins_after_the_one_before_it(house: House) -> None:
+    for number in range(3):
+        house.add(f"task_{number}")
+    house.pass_time(hours=2)
+    house.planner.plan(["task_0", "task_1"])
+    house.planner.plan(["task_2"])
+    began = [len(house.claim())]
+    for _ in range(2):
+        house.pass_time(seconds=1)
+        began.append(len(house.claim()))
+    assert began == [1, 1, 1]
+
+
+def test_a_process_that_drains_begins_nothing_that_is_queued(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.engine.begin_drain()
+    house.settle()
+    assert house.outcomes() == [("queued", None)]
+
+
+def test_a_run_that_ends_only_because_its_process_stops_is_given_back_without_an_outcome(
+    house: House,
+) -> None:
+    begun = Event()
+
+    def until_told(_: Request, deadline: Deadline) -> Reply:
+        begun.set()
+        while True:
+            deadline.pause(timedelta(milliseconds=10))
+
+    clock = SystemClock()
+    engine = Engine(
+        house.database,
+        house.ledger,
+        house.history,
+        Runner(ScriptedPersona(until_told), house, clock, longest=timedelta(minutes=1)),
+        house.results,
+        clock,
+        owner=house.processes.id,
+        places=1,
+        pool=ThreadPoolExecutor(),
+        filers=ThreadPoolExecutor(),
+    )
+    house.add()
+    run = house.executions.start("daily_reflection")
+    engine.step()
+    assert begun.wait(20)
+    assert [claim.run_id for claim in engine.drain(timedelta(0))] == [run.id]
+    assert engine.held_here() == set()
+    assert house.outcomes() == [("running", None)]
 
 
 def test_slots_on_time_begin_all_at_once(house: House) -> None:
