@@ -168,9 +168,15 @@ class Ledger:
         return [_claim_of(row, owner, now) for row in chosen]
 
     def finish(
-        self, connection: Connection, finished: Sequence[tuple[Claim, Outcome]]
+        self,
+        connection: Connection,
+        finished: Sequence[tuple[Claim, Outcome]],
+        *,
+        with_all: bool = True,
     ) -> list[tuple[Claim, Outcome]]:
         """Write outcomes down and count the runs; return those that were accepted.
+
+        Not `with_all` leaves out what `also` would write.
 
         An outcome is accepted only from the attempt and owner that hold the run, so a process that
         was given up for dead cannot overwrite what came after it.
@@ -193,7 +199,7 @@ class Ledger:
                 connection,
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
             )
-            if self._also is not None:
+            if self._also is not None and with_all:
                 self._also(connection, accepted)
         return accepted
 

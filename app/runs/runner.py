@@ -74,11 +74,18 @@ class Runner:
 
     def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
         """Ask the persona and return how it ended; at most the task's timeout long."""
-        recording = self._recorder.begin(claim)
+        try:
+            recording = self._recorder.begin(claim)
+        except Exception as error:
+            return self._broke(claim, error)
         outcome = self._outcome(claim, cancelled, recording)
         if outcome.status is Status.SUCCEEDED:
             return outcome
-        changes = self._changes(recording, (), cancelled)
+        try:
+            changes = self._changes(recording, (), cancelled)
+        except Exception:
+            log.exception("space.changes_unknown", run_id=claim.run_id)
+            return outcome
         if not changes:
             return outcome
         return replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
@@ -95,10 +102,13 @@ class Runner:
         except SpaceError as error:
             return self._ended(Status.FAILED, "space_error", error)
         except Exception as error:
-            # a fault of our own must end as an outcome too, or the slot would have none
-            log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            name = type(error).__name__
-            return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
+            return self._broke(claim, error)
+
+    def _broke(self, claim: Claim, error: Exception) -> Outcome:
+        """Let a fault of our own be an outcome too, or the slot would have none."""
+        log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
+        name = type(error).__name__
+        return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
     def would_send(self, claim: Claim, *, within: timedelta) -> Sequence[Sent]:
         """Return what the run of such a claim would send first; raise what the persona raises."""
