@@ -76,7 +76,8 @@ class Runner:
         try:
             recording = self._recorder.begin(claim)
         except Exception as error:
-            return self._broke(claim, error)
+            log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
+            return self._broke(error)
         outcome = self._outcome(claim, cancelled, recording)
         if outcome.status is Status.SUCCEEDED:
             return outcome
@@ -101,11 +102,11 @@ class Runner:
         except SpaceError as error:
             return self._ended(Status.FAILED, "space_error", error)
         except Exception as error:
-            return self._broke(claim, error)
+            log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
+            return self._broke(error)
 
-    def _broke(self, claim: Claim, error: Exception) -> Outcome:
+    def _broke(self, error: Exception) -> Outcome:
         """Let a fault of our own be an outcome too, or the slot would have none."""
-        log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
         name = type(error).__name__
         return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
