@@ -239,9 +239,15 @@ class Ledger:
         connection.execute(update(runs).where(runs.c.id == held.id).values(values))
         return Status(values["status"])
 
-    def let_go(self, connection: Connection, held: Row[Any]) -> None:
-        """Let nobody hold a running run, so that its dead attempt changes nothing any more."""
-        connection.execute(update(runs).where(runs.c.id == held.id).values(owner=None))
+    def let_go(self, connection: Connection, held: Row[Any], alive_until: datetime) -> None:
+        """Let nobody hold a running run, so that its dead attempt changes nothing any more.
+
+        Until when its process may have lived is kept as `due_at`, for whoever goes on with it when
+        the row of that process is gone.
+        """
+        connection.execute(
+            update(runs).where(runs.c.id == held.id).values(owner=None, due_at=alive_until)
+        )
 
     def withdraw(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
         """Cancel what is queued, but not begun, of tasks that are being deleted."""

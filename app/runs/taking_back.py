@@ -151,15 +151,15 @@ class TakingBack:
             space.files.clear(path)
             before, mode = space.keep(path)
             possible, target = self._target(left, trail, before, alive_until)
-            if not possible:
-                if kind is Kind.ROLLBACK:
-                    self._leave(left, trail, before)
-                return False
             # a try that was killed wrote this step down already
             undoing = trail[-1] if _is_undoing(trail[-1], left[0], kind) else None
-            if target != space.content(before):
+            if not possible:
+                self._give_up(left, trail, undoing, kind, before)
+                return False
+            current = space.content(before)
+            if target != current:
                 undoing = undoing or self._begin(left[0], kind, before, mode)
-                space.files.put_back(path, target, left[0].mode)
+                space.files.put_back(path, target, left[0].mode, instead_of=current)
             after, now = space.keep(path)[0], space.clock.now()
             with space.database.write() as connection:
                 if undoing is not None:
@@ -202,6 +202,20 @@ class TakingBack:
             if not possible:
                 return False, None
         return True, target
+
+    def _give_up(
+        self,
+        left: Sequence[Step],
+        trail: Sequence[Step],
+        undoing: Step | None,
+        kind: Kind,
+        current: str | None,
+    ) -> None:
+        if undoing is not None:
+            with self._space.database.write() as connection:
+                self._space.trail.end(connection, undoing, undoing.before, self._space.clock.now())
+        if kind is Kind.ROLLBACK:
+            self._leave(left, trail, current)
 
     def _leave(self, left: Sequence[Step], trail: Sequence[Step], current: str | None) -> None:
         """Note that steps of a dead attempt stay: they are not looked at again."""
