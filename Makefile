@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
+LLM := $(VENV)/.llm
 
 .DEFAULT_GOAL := help
-.PHONY: help run shell migrate test lint types imports format bench torture clean
+.PHONY: help run shell migrate test test-llm lint types imports format bench torture clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +40,14 @@ migrate: $(READY) ## bring the database up to date
 
 test: $(DEV) lint types imports ## everything that must hold: lint, types, imports, tests
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+$(LLM): $(DEV)
+	@echo "compiling a server of language models into $(VENV): this takes some minutes ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[llm-test]'
+	@touch $@
+
+test-llm: $(LLM) ## ask a real model server; its model is tiny and random, nothing is downloaded
+	@$(BIN)/python -m pytest -q -m live_llm tests/live_llm
 
 lint: $(DEV) ## style, by ruff
 	@$(BIN)/ruff check .

@@ -3,65 +3,26 @@
 import code
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import wraps
 from typing import Any
 
 import click
 
 from app import migrations
-from app.config import SettingsSchema, read_settings
-from app.core.errors import PersonaTasksError
-from app.core.instants import read_instant, write_instant
+from app.cli_memories import memories
+from app.cli_parts import InstantParameter, opened, table, told, when
+from app.config import read_settings
+from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
+from app.settings_schema import SettingsSchema
 from app.tasks.task import Author
-from app.wiring import Services, build
+from app.wiring import Services
 
 _AUTHOR = Author(kind="owner", name="command line")
 _WAIT = timedelta(days=1)
-
-
-@contextmanager
-def _opened(*, prepared: bool = True) -> Iterator[Services]:
-    settings = read_settings(os.environ)
-    services = build(settings)
-    try:
-        if prepared:
-            services.prepare(adopting=False)
-            # the zone of the running service counts, not what this shell happens to say
-            zone = services.registry.default_timezone()
-            services.database.close()
-            services = build(replace(settings, default_timezone=zone))
-        yield services
-    finally:
-        services.database.close()
-
-
-def _told(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn an error of the service into one sentence and exit code 1."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except PersonaTasksError as error:
-            raise click.ClickException(error.detail) from error
-
-    return run
-
-
-class _Instant(click.ParamType[datetime]):
-    name = "instant"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
-        try:
-            return read_instant(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.group(name="persona")
@@ -69,21 +30,24 @@ def persona() -> None:
     """Scheduled tasks of a persona; settings come from the environment."""
 
 
+persona.add_command(memories)
+
+
 @persona.command("list")
-@_told
+@told
 def list_tasks() -> None:
     """List the tasks and when they run next."""
-    with _opened() as services:
+    with opened() as services:
         records = services.registry.snapshot().records.values()
-        _table(
+        table(
             ("task", "schedule", "enabled", "next run", "last run", "runs"),
             [
                 (
                     record.task.id,
                     record.task.schedule,
                     "yes" if record.task.enabled else "no",
-                    _when(services.registry.next_run(record)),
-                    _when(record.last_run),
+                    when(services.registry.next_run(record)),
+                    when(record.last_run),
                     str(record.run_count),
                 )
                 for record in records
@@ -94,10 +58,10 @@ def list_tasks() -> None:
 
 @persona.command("show")
 @click.argument("task_id")
-@_told
+@told
 def show(task_id: str) -> None:
     """Show a task, its schedule in words and its next runs."""
-    with _opened() as services:
+    with opened() as services:
         record = services.registry.get(task_id)
         schedule = services.book.read(record.task.schedule, record.task.timezone)
         for name, value in record.definition.items():
@@ -114,10 +78,10 @@ def show(task_id: str) -> None:
 @click.argument("schedule")
 @click.option("--timezone", help="IANA zone; by default DEFAULT_TIMEZONE")
 @click.option("--count", default=5, type=click.IntRange(1, 100), show_default=True)
-@_told
+@told
 def preview(schedule: str, timezone: str | None, count: int) -> None:
     """Say a schedule in words and when it would fire."""
-    with _opened(prepared=False) as services:
+    with opened(prepared=False) as services:
         now = services.clock.now()
         read = services.book.read(schedule, timezone, now=now)
         services.book.admit(read, now)
@@ -133,7 +97,7 @@ def preview(schedule: str, timezone: str | None, count: int) -> None:
 @click.option("--prompt", required=True)
 @click.option("--type", "kind", default="custom", show_default=True)
 @click.option("--timezone")
-@_told
+@told
 def add(
     task_id: str, name: str, schedule: str, prompt: str, kind: str, timezone: str | None
 ) -> None:
@@ -148,7 +112,7 @@ def add(
     }
     if timezone is not None:
         definition["timezone"] = timezone
-    with _opened() as services:
+    with opened() as services:
         services.registry.create(definition, _AUTHOR)
         services.desk.sync()
         click.echo(f"added {task_id}")
@@ -156,7 +120,7 @@ def add(
 
 @persona.command("enable")
 @click.argument("task_id")
-@_told
+@told
 def enable(task_id: str) -> None:
     """Put the schedule of a task in force."""
     _update(task_id, {"enabled": True})
@@ -164,7 +128,7 @@ def enable(task_id: str) -> None:
 
 @persona.command("disable")
 @click.argument("task_id")
-@_told
+@told
 def disable(task_id: str) -> None:
     """Let a task rest; nothing is owed meanwhile."""
     _update(task_id, {"enabled": False})
@@ -172,10 +136,10 @@ def disable(task_id: str) -> None:
 
 @persona.command("delete")
 @click.argument("task_id")
-@_told
+@told
 def delete(task_id: str) -> None:
     """Delete a task; `restore` brings it back."""
-    with _opened() as services:
+    with opened() as services:
         services.registry.delete(task_id, _AUTHOR)
         services.desk.sync()
         click.echo(f"deleted {task_id}; its runs stay readable")
@@ -184,10 +148,10 @@ def delete(task_id: str) -> None:
 @persona.command("restore")
 @click.argument("task_id")
 @click.option("--revision", type=int, help="by default the newest that is not in force")
-@_told
+@told
 def restore(task_id: str, revision: int | None) -> None:
     """Put an earlier revision of a task in force again."""
-    with _opened() as services:
+    with opened() as services:
         record = services.registry.restore(task_id, _AUTHOR, revision=revision)
         services.desk.sync()
         click.echo(f"restored {task_id}, now at revision {record.revision}")
@@ -195,14 +159,14 @@ def restore(task_id: str, revision: int | None) -> None:
 
 @persona.command("history")
 @click.argument("task_id")
-@_told
+@told
 def history(task_id: str) -> None:
     """Show who changed a task, and when."""
-    with _opened() as services:
-        _table(
+    with opened() as services:
+        table(
             ("revision", "at", "by", "what"),
             [
-                (str(r.revision), _when(r.at), str(r.author), r.action)
+                (str(r.revision), when(r.at), str(r.author), r.action)
                 for r in services.registry.history(task_id)
             ],
         )
@@ -210,7 +174,7 @@ def history(task_id: str) -> None:
 
 @persona.command("run")
 @click.argument("task_id")
-@_told
+@told
 def run(task_id: str) -> None:
     """Run a task now, whatever its schedule, and print the answer."""
     with _working() as services:
@@ -223,7 +187,7 @@ def run(task_id: str) -> None:
 
 
 @persona.command("execute-due")
-@_told
+@told
 def execute_due() -> None:
     """Run all tasks that are due: what an external cron may call, never firing a slot twice."""
     with _working() as services:
@@ -237,19 +201,19 @@ def execute_due() -> None:
 @click.option("--task", "task_id")
 @click.option("--status", type=click.Choice([str(s) for s in Status]))
 @click.option("--limit", default=20, type=click.IntRange(1, 200), show_default=True)
-@_told
+@told
 def runs(task_id: str | None, status: str | None, limit: int) -> None:
     """List runs and slots, newest first."""
-    with _opened() as services:
+    with opened() as services:
         wanted = RunFilter(task_id=task_id, status=Status(status) if status else None)
         page = services.history.page(wanted, limit=limit)
-        _table(
+        table(
             ("run", "task", "slot", "origin", "outcome", "reason"),
             [
                 (
                     one.id,
                     one.task_id,
-                    _when(one.scheduled_for),
+                    when(one.scheduled_for),
                     str(one.origin),
                     str(one.status) + (f" x{one.count}" if one.count > 1 else ""),
                     one.reason or "",
@@ -259,16 +223,44 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
         )
 
 
+@persona.command("diff")
+@click.argument("run_id")
+@told
+def diff(run_id: str) -> None:
+    """Show what a run changed in the space."""
+    with opened() as services:
+        for file in services.space_history.diff(run_id):
+            notes = [file.change, *(["shared"] if file.shared else [])]
+            notes += ["reverted"] if file.reverted else []
+            click.echo(f"{file.path} ({', '.join(notes)})")
+            click.echo(file.diff)
+
+
+@persona.command("revert")
+@click.argument("run_id")
+@told
+def revert(run_id: str) -> None:
+    """Take back what a run changed; what others changed since stays."""
+    with opened() as services:
+        taken = services.taking_back.revert(run_id)
+        for path in taken.reverted:
+            click.echo(f"reverted {path}")
+        for path in taken.conflicts:
+            click.echo(f"left {path}: somebody changed the same lines since", err=True)
+    if taken.conflicts:
+        sys.exit(1)
+
+
 @persona.command("audit")
-@click.option("--since", type=_Instant(), help="by default one day before --until")
-@click.option("--until", type=_Instant(), help="by default now")
-@_told
+@click.option("--since", type=InstantParameter(), help="by default one day before --until")
+@click.option("--until", type=InstantParameter(), help="by default now")
+@told
 def audit(since: datetime | None, until: datetime | None) -> None:
     """Compare the slots that were expected with those that are recorded."""
-    with _opened() as services:
+    with opened() as services:
         found = services.auditor.audit(since, until)
         names = ("expected", "recorded", "missing", "duplicated", "unexpected")
-        _table(
+        table(
             ("task", *names),
             [(one.task_id, *(str(getattr(one, name)) for name in names)) for one in found.tasks],
         )
@@ -279,10 +271,10 @@ def audit(since: datetime | None, until: datetime | None) -> None:
 
 @persona.command("desk")
 @click.argument("action", type=click.Choice(["show", "confirm", "restore"]), default="show")
-@_told
+@told
 def desk(action: str) -> None:
     """Show what is wrong with tasks.json, or decide about an edit that is held."""
-    with _opened() as services:
+    with opened() as services:
         if action == "confirm":
             services.desk.confirm(_AUTHOR)
         elif action == "restore":
@@ -297,10 +289,10 @@ def desk(action: str) -> None:
 
 
 @persona.command("health")
-@_told
+@told
 def health() -> None:
     """Say whether the service does its work, and if not, why."""
-    with _opened(prepared=False) as services:
+    with opened(prepared=False) as services:
         found = services.health.check()
         for sentence in (*found.reasons, *found.notes):
             click.echo(sentence)
@@ -311,10 +303,10 @@ def health() -> None:
 
 @persona.command("migrate")
 @click.option("--down-to", help="a revision, or base for an empty database")
-@_told
+@told
 def migrate(down_to: str | None) -> None:
     """Bring the database up to date, or back to a revision."""
-    with _opened(prepared=False) as services:
+    with opened(prepared=False) as services:
         services.settings.state_dir.mkdir(parents=True, exist_ok=True)
         if down_to is None:
             migrations.upgrade(services.database)
@@ -324,7 +316,7 @@ def migrate(down_to: str | None) -> None:
 
 
 @persona.command("serve")
-@_told
+@told
 def serve() -> None:
     """Start the service, from any folder; stop it with Ctrl-C."""
     read_settings(os.environ)
@@ -334,7 +326,7 @@ def serve() -> None:
 
 
 @persona.command("settings")
-@_told
+@told
 def settings() -> None:
     """List the settings, what they are, and what they do."""
     values = read_settings(os.environ)
@@ -344,16 +336,16 @@ def settings() -> None:
 
 
 @persona.command("shell")
-@_told
+@told
 def shell() -> None:
     """Open a Python shell with the services of this space."""
-    with _opened() as services:
+    with opened() as services:
         code.interact(banner="the services are in `services`", local={"services": services})
 
 
 @contextmanager
 def _working() -> Iterator[Services]:
-    with _opened() as services:
+    with opened() as services:
         services.start(ticking=False)
         try:
             yield services
@@ -366,27 +358,16 @@ def _wait(services: Services, run_id: str) -> Run:
 
 
 def _update(task_id: str, changes: dict[str, Any]) -> None:
-    with _opened() as services:
+    with opened() as services:
         record = services.registry.update(task_id, changes, _AUTHOR)
         services.desk.sync()
-        next_run = _when(services.registry.next_run(record))
+        next_run = when(services.registry.next_run(record))
         click.echo(f"{task_id} is at revision {record.revision}; next run {next_run or 'never'}")
 
 
 def _warn_if_nothing_ticks(services: Services) -> None:
     if not services.clockwork.liveness().alive:
         click.echo("nothing ticks: no task will fire until the service is started", err=True)
-
-
-def _when(instant: datetime | None) -> str:
-    return write_instant(instant.replace(microsecond=0)) if instant is not None else ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    for row in (head, *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
 
 
 def main() -> None:

@@ -4,28 +4,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
-from marshmallow import Schema, ValidationError, fields, validate
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from marshmallow import ValidationError
 
-from app.core.errors import FieldError, SettingsError
-from app.core.spans import read_span
-
-SHORTEST_TOKEN = 32
-
-
-class Backend(StrEnum):
-    """Who answers a prompt."""
-
-    EMBEDDED = "embedded"
-    SERVICE = "service"
+from app.core.errors import BadJson, FieldError, SettingsError
+from app.core.prices import Price, read_prices
+from app.settings_schema import SHORTEST_TOKEN, Backend, SettingsSchema, SpokenDialect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +30,22 @@ class Settings:
     persona_backend: Backend
     persona_url: str | None
     persona_timeout: timedelta
+    embedding_model: str | None
+    persona_tasks_per_day: int
+    persona_model: str | None
+    persona_api_key: str | None = field(repr=False)
+    persona_dialect: SpokenDialect
+    persona_stream: bool
+    persona_max_rounds: int
+    persona_max_tool_calls: int
+    persona_max_tokens_per_run: int
+    persona_context_tokens: int
+    persona_prices: Mapping[str, Price]
+    space_max_bytes: int
+    space_max_files: int
+    journals: tuple[str, ...]
+    scripts: bool
+    chat_concurrency: int
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -51,6 +54,9 @@ class Settings:
     results_max_age: timedelta
     results_max_count: int
     results_max_bytes: int
+    history_max_age: timedelta
+    affect_lexicon: Path | None
+    anti_meta_talk: bool
     log_format: str
 
     @property
@@ -75,156 +81,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class Span(fields.Field[timedelta]):
-    """A span of time such as 30s, 5m or 1h."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> timedelta:
-        try:
-            return read_span(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-
-
-class WholeNumber(fields.Field[int]):
-    """A whole number in ASCII digits, nothing around them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) < 16):
-            raise ValidationError(f"{value!r} is not a whole number")
-        return int(value)
-
-
-def _check_zone(value: str) -> None:
-    if value not in available_timezones():
-        raise ValidationError(f"{value!r} is not an IANA time zone such as Europe/Berlin")
-
-
-def _check_url(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationError(f"{value!r} is not an address such as http://127.0.0.1:8100")
-
-
-def _check_database(value: str) -> None:
-    try:
-        name = make_url(value).get_backend_name()
-    except ArgumentError as error:
-        raise ValidationError("is not a database URL") from error
-    if name not in {"sqlite", "postgresql", "postgres"}:
-        raise ValidationError("must begin with sqlite:/// or postgresql://")
-
-
-def _check_token(value: str) -> None:
-    if len(value) < SHORTEST_TOKEN:
-        raise ValidationError(f"must have at least {SHORTEST_TOKEN} characters")
-    if not value.isascii() or any(character.isspace() for character in value):
-        raise ValidationError("must be ASCII without blanks")
-
-
-def _default(text: str, help_text: str) -> dict[str, Any]:
-    return {"load_default": None, "metadata": {"default": text, "help": help_text}}
-
-
-class SettingsSchema(Schema):
-    """Every setting, its form, its default and what it does; the reference is made from this."""
-
-    HOST = fields.String(
-        load_default="127.0.0.1",
-        metadata={"help": "address to listen on; any but loopback needs API_TOKEN"},
-    )
-    PORT = WholeNumber(
-        load_default=8000,
-        validate=validate.Range(1, 65535),
-        metadata={"help": "port to listen on"},
-    )
-    WEB_CONCURRENCY = WholeNumber(
-        load_default=2,
-        validate=validate.Range(1, 64),
-        metadata={"help": "worker processes; each serves, ticks and runs"},
-    )
-    DATABASE_URL = fields.String(
-        validate=_check_database,
-        **_default("sqlite:///STATE_DIR/ledger.sqlite3", "where registry and ledger are kept"),
-    )
-    API_TOKEN = fields.String(
-        validate=_check_token,
-        **_default("none", "token that every request must show, at least 32 characters"),
-    )
-    API_TOKEN_FILE = fields.String(**_default("none", "file that holds API_TOKEN"))
-    ALLOWED_HOSTS = fields.String(
-        load_default="",
-        metadata={
-            "default": "none",
-            "help": "names, beside loopback and HOST, by which the service may be addressed",
-        },
-    )
-    PERSONA_SPACE = fields.String(
-        load_default="persona_space", metadata={"help": "the persona's own folder"}
-    )
-    STATE_DIR = fields.String(
-        **_default(
-            "PERSONA_SPACE with .state added",
-            "what the service keeps for itself, out of the persona's reach",
-        )
-    )
-    PERSONA_BACKEND = fields.String(
-        load_default="embedded",
-        validate=validate.OneOf(
-            [str(b) for b in Backend], error="must be one of: embedded, service"
-        ),
-        metadata={"help": "who answers: embedded (no model, no network) or service (HTTP)"},
-    )
-    PERSONA_URL = fields.String(
-        validate=_check_url,
-        **_default("none", "base address of the persona service; needed with service"),
-    )
-    PERSONA_TIMEOUT = Span(
-        load_default=timedelta(minutes=15),
-        metadata={"default": "15m", "help": "longest time of one answer, whatever the task says"},
-    )
-    RUN_CONCURRENCY = WholeNumber(
-        load_default=8,
-        validate=validate.Range(1, 1024),
-        metadata={"help": "runs at one time, over all workers"},
-    )
-    MIN_INTERVAL = Span(
-        load_default=timedelta(minutes=1),
-        metadata={"default": "1m", "help": "shortest time between two firings of a task"},
-    )
-    DEFAULT_TIMEZONE = fields.String(
-        load_default="UTC",
-        validate=_check_zone,
-        metadata={"help": "IANA zone of tasks that name none"},
-    )
-    CATCH_UP_PACE = Span(
-        load_default=timedelta(seconds=1),
-        metadata={"default": "1s", "help": "time between the starts of two late runs"},
-    )
-    DRAIN_TIMEOUT = Span(
-        load_default=timedelta(seconds=30),
-        metadata={"default": "30s", "help": "how long runs may finish when a worker stops"},
-    )
-    RESULTS_MAX_AGE = Span(
-        load_default=timedelta(days=365),
-        metadata={"default": "365d", "help": "results older than this are removed"},
-    )
-    RESULTS_MAX_COUNT = WholeNumber(
-        load_default=100_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "most results kept, the newest of each task always among them"},
-    )
-    RESULTS_MAX_BYTES = WholeNumber(
-        load_default=1_000_000_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "most bytes of answers kept"},
-    )
-    LOG_FORMAT = fields.String(
-        load_default="text",
-        validate=validate.OneOf(["text", "json"], error="must be one of: text, json"),
-        metadata={"help": "how log lines are written: text or json"},
-    )
-
-
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings; raise SettingsError with one message that names all wrong ones.
 
@@ -234,33 +90,53 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     given = {name: environment[name].strip() for name in schema.fields if environment.get(name)}
     given = {name: value for name, value in given.items() if value}
     errors: list[FieldError] = []
-    _read_token_file(given, errors)
+    for name in ("API_TOKEN", "PERSONA_API_KEY"):
+        _read_secret_file(name, given, errors)
     try:
         values = schema.load(given)
     except ValidationError as error:
         wrong = error.messages_dict
         errors += [FieldError(field=name, message="; ".join(wrong[name])) for name in wrong]
         values = {**SettingsSchema().load({}), **dict(error.valid_data or {})}
+    prices = _read_prices(values["PERSONA_PRICES"], errors)
     wrong_names = {error.field for error in errors}
     errors += [e for e in _check_together(values, wrong_names) if e.field not in wrong_names]
     if errors:
         raise SettingsError(errors)
-    return _settings(values)
+    return _settings(values, prices)
 
 
-def _read_token_file(given: dict[str, str], errors: list[FieldError]) -> None:
-    path = given.get("API_TOKEN_FILE")
+def _read_secret_file(name: str, given: dict[str, str], errors: list[FieldError]) -> None:
+    path = given.get(f"{name}_FILE")
     if path is None:
         return
-    if "API_TOKEN" in given:
-        message = "set this or API_TOKEN, not both"
-        errors.append(FieldError(field="API_TOKEN_FILE", message=message))
+    if name in given:
+        message = f"set this or {name}, not both"
+        errors.append(FieldError(field=f"{name}_FILE", message=message))
         return
     try:
-        given["API_TOKEN"] = Path(path).read_text(encoding="utf-8").strip()
+        secret = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         message = f"cannot be read: {error}"
-        errors.append(FieldError(field="API_TOKEN_FILE", message=message))
+        errors.append(FieldError(field=f"{name}_FILE", message=message))
+        return
+    if secret:
+        given[name] = secret
+    else:
+        errors.append(FieldError(field=f"{name}_FILE", message="is empty"))
+
+
+def _read_prices(path: str | None, errors: list[FieldError]) -> Mapping[str, Price]:
+    if path is None:
+        return {}
+    try:
+        return read_prices(Path(path).read_bytes())
+    except OSError as error:
+        message = f"cannot be read: {error}"
+    except BadJson as error:
+        message = f"is no table of prices: {error.detail}"
+    errors.append(FieldError(field="PERSONA_PRICES", message=message))
+    return {}
 
 
 def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldError]:
@@ -272,13 +148,27 @@ def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldErr
             f"{SHORTEST_TOKEN} random characters, for example the output of `openssl rand -hex 32`"
         )
         errors.append(FieldError(field="API_TOKEN", message=message))
-    if values["PERSONA_BACKEND"] == "service" and not values["PERSONA_URL"]:
-        message = "is needed with PERSONA_BACKEND=service"
-        errors.append(FieldError(field="PERSONA_URL", message=message))
+    needed = {"service": ["PERSONA_URL"], "llm": ["PERSONA_URL", "PERSONA_MODEL"]}
+    for name in needed.get(values["PERSONA_BACKEND"], []):
+        if not values[name]:
+            message = f"is needed with PERSONA_BACKEND={values['PERSONA_BACKEND']}"
+            errors.append(FieldError(field=name, message=message))
+    if values["EMBEDDING_MODEL"] and not values["PERSONA_URL"]:
+        message = "needs PERSONA_URL, the server that has the model"
+        errors.append(FieldError(field="EMBEDDING_MODEL", message=message))
+    if "STATE_DIR" not in wrong and _is_within_space(values):
+        message = "must not lie within PERSONA_SPACE, where the persona reaches it"
+        errors.append(FieldError(field="STATE_DIR", message=message))
     return errors
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
+def _is_within_space(values: Mapping[str, Any]) -> bool:
+    state = values["STATE_DIR"]
+    space = Path(values["PERSONA_SPACE"]).resolve()
+    return bool(state) and Path(state).resolve().is_relative_to(space)
+
+
+def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Settings:
     space = Path(os.path.abspath(values["PERSONA_SPACE"]))  # noqa: PTH100  links are kept
     given = values["STATE_DIR"]
     state = Path(given).absolute() if given else space.with_name(f"{space.name}.state")
@@ -296,6 +186,22 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         persona_backend=Backend(values["PERSONA_BACKEND"]),
         persona_url=values["PERSONA_URL"],
         persona_timeout=values["PERSONA_TIMEOUT"],
+        embedding_model=values["EMBEDDING_MODEL"],
+        persona_tasks_per_day=values["PERSONA_TASKS_PER_DAY"],
+        persona_model=values["PERSONA_MODEL"],
+        persona_api_key=values["PERSONA_API_KEY"],
+        persona_dialect=SpokenDialect(values["PERSONA_DIALECT"]),
+        persona_stream=values["PERSONA_STREAM"] == "on",
+        persona_max_rounds=values["PERSONA_MAX_ROUNDS"],
+        persona_max_tool_calls=values["PERSONA_MAX_TOOL_CALLS"],
+        persona_max_tokens_per_run=values["PERSONA_MAX_TOKENS_PER_RUN"],
+        persona_context_tokens=values["PERSONA_CONTEXT_TOKENS"],
+        persona_prices=prices,
+        space_max_bytes=values["SPACE_MAX_BYTES"],
+        space_max_files=values["SPACE_MAX_FILES"],
+        journals=tuple(values["JOURNALS"].split()),
+        scripts=values["SCRIPTS"] == "on",
+        chat_concurrency=values["CHAT_CONCURRENCY"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],
@@ -304,5 +210,10 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         results_max_age=values["RESULTS_MAX_AGE"],
         results_max_count=values["RESULTS_MAX_COUNT"],
         results_max_bytes=values["RESULTS_MAX_BYTES"],
+        history_max_age=values["HISTORY_MAX_AGE"],
+        affect_lexicon=(
+            Path(values["AFFECT_LEXICON"]).absolute() if values["AFFECT_LEXICON"] else None
+        ),
+        anti_meta_talk=values["ANTI_META_TALK"] == "on",
         log_format=values["LOG_FORMAT"],
     )

@@ -20,14 +20,17 @@ from sqlalchemy import (
     TIMESTAMP,
     Connection,
     Engine,
+    Insert,
     MetaData,
     String,
+    Table,
     Text,
     create_engine,
     event,
     func,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -233,6 +236,12 @@ class Database:
         if not self.is_sqlite:
             number = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
             connection.execute(select(func.pg_advisory_xact_lock(number)))
+
+    def insert_ignoring(self, table: Table) -> Insert:
+        """Return an INSERT that leaves a row alone where its unique key exists."""
+        if self.is_sqlite:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _cause(error: Exception) -> str:

@@ -9,6 +9,7 @@ import structlog
 from app.core.clock import Clock
 from app.core.errors import PersonaTasksError
 from app.persona.client import Persona
+from app.persona.confinement import Availability
 from app.runs.processes import Liveness
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
@@ -32,6 +33,7 @@ class Health:
     processes: int
     tick_age: timedelta | None
     overdue: datetime | None
+    scripts: Availability
 
     @property
     def is_well(self) -> bool:
@@ -50,12 +52,14 @@ class HealthCheck:
         clock: Clock,
         *,
         liveness: Callable[[], Liveness],
+        scripts: Callable[[], Availability],
     ) -> None:
         self._registry = registry
         self._desk = desk
         self._persona = persona
         self._clock = clock
         self._liveness = liveness
+        self._scripts = scripts
 
     def check(self) -> Health:
         """Return the state of the service; never raises for what is wrong with it."""
@@ -66,8 +70,14 @@ class HealthCheck:
         except PersonaTasksError as error:
             # its detail may tell of hosts and paths, which is for the log only
             log.warning("health.unknown", problem=error.problem, detail=error.detail)
-            reason = f"it cannot be looked at: {error.title}"
-            return Health(reasons=[reason], notes=[], processes=0, tick_age=None, overdue=None)
+            return Health(
+                reasons=[f"it cannot be looked at: {error.title}"],
+                notes=[],
+                processes=0,
+                tick_age=None,
+                overdue=None,
+                scripts=self._scripts(),
+            )
         now = self._clock.now()
         reasons = []
         if not liveness.alive:
@@ -83,6 +93,7 @@ class HealthCheck:
             processes=liveness.processes,
             tick_age=now - liveness.ticked_at if liveness.ticked_at is not None else None,
             overdue=overdue,
+            scripts=self._scripts(),
         )
 
     def _oldest_overdue(self) -> datetime | None:

@@ -63,7 +63,8 @@ def _secrets(settings: Settings) -> list[str]:
     passwords = [make_url(settings.database_url).password]
     if settings.persona_url is not None:
         passwords.append(urlsplit(settings.persona_url).password)
-    return [secret for secret in (settings.api_token, *map(_plain, passwords)) if secret]
+    keys = (settings.api_token, settings.persona_api_key)
+    return [secret for secret in (*keys, *map(_plain, passwords)) if secret]
 
 
 def _plain(password: object) -> str | None:

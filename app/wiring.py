@@ -1,49 +1,69 @@
 """Settings -> services: the only place where the parts are put together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import orjson
 import structlog
 
-from app.config import Backend, Settings
+from app.config import Settings
 from app.core.clock import Clock, SystemClock
 from app.core.errors import LedgerUnavailable
 from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
+from app.persona.capabilities import capabilities
+from app.persona.chatting import CHAT_TOOLS, Chatting
 from app.persona.client import Persona
-from app.persona.embedded import EmbeddedPersona
-from app.persona.service import ServicePersona
-from app.persona.space import Space, ensure_space
+from app.persona.history.files import SpaceFiles
+from app.persona.history.snapshots import Snapshots
+from app.persona.history.store import Store
+from app.persona.kept_answers import KeptAnswers
+from app.persona.memory.meaning import Meaning
+from app.persona.memory.store import Memories
+from app.persona.space import ensure_space
+from app.persona.tools.tasks import task_tools
+from app.persona.window import Window
 from app.runs.engine import Engine
 from app.runs.executions import Executions
+from app.runs.forgetting import Forgetting
 from app.runs.history import History
 from app.runs.keys import Keys
 from app.runs.ledger import Ledger
+from app.runs.preview import PromptPreviews
 from app.runs.processes import Processes, this_place
+from app.runs.recording import Space as RecordedSpace
+from app.runs.recording import SpaceRecorder
 from app.runs.recovery import Recovery
+from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
+from app.runs.run import Run
 from app.runs.runner import Runner
+from app.runs.space_history import SpaceHistory
+from app.runs.taking_back import TakingBack
+from app.runs.trail import Trail
 from app.schedule.audit import Auditor
 from app.schedule.book import ScheduleBook
 from app.schedule.clockwork import Clockwork
 from app.schedule.jobstore import RegistryJobStore
 from app.schedule.planner import Planner, PlanningThread
 from app.schedule.settling import Settling
-from app.schedule.timetable import TaskTimetable
+from app.schedule.timetable import TaskTimetable, outlook_of_persona
 from app.tasks.changes import Put
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
+from app.tasks.schema import expected_of
 from app.tasks.space_file import SpaceFile
-from app.tasks.task import Author, Task
+from app.tasks.task import Author, Expected, Task
 from app.tasks.watcher import Watcher
+from app.wiring_persona import Being, build_being, lives_here, meaning_of
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +84,10 @@ class Services:
     registry: Registry
     desk: Desk
     watcher: Watcher
-    persona: Persona
+    being: Being
+    chatting: Chatting
+    meaning: Meaning | None
+    window: Window
     history: History
     keys: Keys
     engine: Engine
@@ -74,8 +97,11 @@ class Services:
     auditor: Auditor
     recovery: Recovery
     retention: Retention
+    space_history: SpaceHistory
+    taking_back: TakingBack
     health: HealthCheck
     results: ResultFolder
+    previews: PromptPreviews
 
     def prepare(self, *, adopting: bool = True) -> None:
         """Make database and space ready: migrate, make the folders, read tasks.json, and put the
@@ -100,6 +126,7 @@ class Services:
 
         Without `ticking` it only works off what is queued.
         """
+        self.being.confinement.availability()
         self.clockwork.start(ticking=ticking)
         self.engine.start()
         if ticking:
@@ -113,6 +140,7 @@ class Services:
         """Let running runs finish as long as the settings allow, give back the rest, and stop."""
         self.watcher.stop()
         self.clockwork.stop_ringing()
+        self.chatting.stop()
         try:
             left = self.engine.drain(self.settings.drain_timeout, on_wait)
             holders = {claim.run_id: (claim.attempt, claim.owner) for claim in left}
@@ -153,16 +181,49 @@ class _Book:
         return self._refused
 
 
-class _Upkeep:
-    """Retention, now and then."""
+def _defaults() -> dict[str, Sequence[Expected]]:
+    """Return which files the default tasks promise to change."""
+    tasks = {put.task_id: put.definition or {} for put in default_tasks()}
+    return {task_id: expected_of(definition) for task_id, definition in tasks.items()}
 
-    def __init__(self, retention: Retention, clock: Clock) -> None:
-        self._retention = retention
+
+def _feeling(being: Being, clock: Clock) -> Callable[[], Mapping[str, Any]]:
+    def feeling() -> Mapping[str, Any]:
+        mood = being.moods.current(clock.now())
+        return {"in_words": mood.affect.in_words(), **mood.affect.as_dict()}
+
+    return feeling
+
+
+def _capabilities(being: Being) -> Callable[[], str]:
+    return lambda: capabilities(
+        being.persona.name,
+        being.toolbox,
+        in_talk=CHAT_TOOLS,
+        scripts=being.confinement.availability,
+    )
+
+
+class _Later:
+    """Starts runs with what is only there when all is put together."""
+
+    def __init__(self, executions: Callable[[], Executions]) -> None:
+        self._executions = executions
+
+    def start(self, task_id: str, *, key: str) -> Run:
+        return self._executions().start(task_id, key=key)
+
+
+class _Upkeep:
+    """Removes what is too old, now and then."""
+
+    def __init__(self, parts: Sequence[Callable[[], bool]], clock: Clock) -> None:
+        self._parts = parts
         self._clock = clock
         self._next = clock.monotonic() + _UPKEEP_EVERY.total_seconds() / 10
 
     def __call__(self) -> None:
-        if self._clock.monotonic() >= self._next and not self._retention.step():
+        if self._clock.monotonic() >= self._next and not any(part() for part in self._parts):
             self._next = self._clock.monotonic() + _UPKEEP_EVERY.total_seconds()
 
 
@@ -177,15 +238,56 @@ def build(
     clock, ids = clock or SystemClock(), ids or RandomIds()
     database = Database(settings.database_url)
     book = ScheduleBook(settings.min_interval, settings.default_timezone)
-    ledger, history, keys = Ledger(database), History(database), Keys()
+    meaning = meaning_of(settings, database, clock)
+    memories = Memories(database, clock, ids, meaning)
+    also = Remembering(memories) if lives_here(settings, persona) else None
+    ledger, history, keys = Ledger(database, also=also), History(database), Keys()
     settling = Settling(ledger, book, ids, pace=settings.catch_up_pace)
     registry = Registry(database, clock, TaskTimetable(book), settling)
     space_file = SpaceFile(settings.persona_space / "tasks")
     desk = Desk(database, registry, space_file, clock, lock_path=settings.state_dir / "desk.lock")
-    persona = persona or _persona(settings, history, clock)
+    being = build_being(
+        settings,
+        database=database,
+        clock=clock,
+        ids=ids,
+        records=history,
+        memories=memories,
+        task_tools=task_tools(
+            registry,
+            outlook_of_persona(settings.min_interval, settings.default_timezone),
+            _Later(lambda: executions),
+            clock,
+            per_day=settings.persona_tasks_per_day,
+        ),
+        persona=persona,
+    )
     results = ResultFolder(settings.persona_space / "tasks" / "results")
-    runner = Runner(persona, _Book(registry, desk, clock), clock, longest=settings.persona_timeout)
+    space = _recorded(settings, database, clock)
+    taking_back = TakingBack(space, history, [memories.unlive, being.moods.unlive])
+    runner = Runner(
+        being.persona,
+        _Book(registry, desk, clock),
+        clock,
+        longest=settings.persona_timeout,
+        recorder=SpaceRecorder(space),
+        defaults=_defaults(),
+        inner_life=being.inner_life,
+    )
     processes = Processes(database, clock, ids, this_place())
+    chatting = Chatting(
+        being.persona,
+        being.inner_life,
+        memories,
+        being.lexicons,
+        KeptAnswers(database, holder=processes.id, is_alive=processes.is_alive),
+        database,
+        clock,
+        ids,
+        zone=registry.default_timezone,
+        longest=settings.persona_timeout,
+        at_once=settings.chat_concurrency,
+    )
     engine = Engine(
         database,
         ledger,
@@ -199,6 +301,7 @@ def build(
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
+    executions = Executions(database, ledger, history, engine, keys, clock, ids)
     planner = Planner(database, registry, settling, clock)
     planning = PlanningThread(planner, clock, on_queued=engine.wake)
     recovery = Recovery(
@@ -209,6 +312,7 @@ def build(
         results,
         clock,
         held_here=engine.held_here,
+        taking_back=taking_back,
     )
     limits = Limits(
         max_age=settings.results_max_age,
@@ -216,6 +320,12 @@ def build(
         max_bytes=settings.results_max_bytes,
     )
     retention = Retention(database, results, keys, clock, limits)
+    forgetting = Forgetting(space, clock, settings.history_max_age)
+
+    def moods_forgotten() -> bool:
+        being.moods.forget(clock.now() - settings.results_max_age)
+        return False
+
     clockwork = Clockwork(
         RegistryJobStore(registry, clock),
         planner,
@@ -223,7 +333,7 @@ def build(
         processes,
         recovery,
         clock,
-        upkeep=_Upkeep(retention, clock),
+        upkeep=_Upkeep([retention.step, forgetting.step, moods_forgotten], clock),
     )
     return Services(
         settings=settings,
@@ -234,25 +344,45 @@ def build(
         registry=registry,
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
-        persona=persona,
+        being=being,
+        chatting=chatting,
+        meaning=meaning,
+        window=Window(being.space, capabilities=_capabilities(being), mood=_feeling(being, clock)),
         history=history,
         keys=keys,
         engine=engine,
-        executions=Executions(database, ledger, history, engine, keys, clock, ids),
+        executions=executions,
         planner=planner,
         clockwork=clockwork,
         auditor=Auditor(registry, history, book, clock),
         recovery=recovery,
         retention=retention,
-        health=HealthCheck(registry, desk, persona, clock, liveness=clockwork.liveness),
+        space_history=SpaceHistory(space, history),
+        taking_back=taking_back,
+        health=HealthCheck(
+            registry,
+            desk,
+            being.persona,
+            clock,
+            liveness=clockwork.liveness,
+            scripts=being.confinement.availability,
+        ),
         results=results,
+        previews=PromptPreviews(registry, runner, clock, ids),
     )
 
 
-def _persona(settings: Settings, history: History, clock: Clock) -> Persona:
-    if settings.persona_backend is Backend.SERVICE and settings.persona_url is not None:
-        return ServicePersona(settings.persona_url, clock)
-    return EmbeddedPersona(Space(settings.persona_space), history)
+def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedSpace:
+    files = SpaceFiles(settings.persona_space)
+    store = Store(settings.state_dir / "history.git")
+    return RecordedSpace(
+        database=database,
+        trail=Trail(database),
+        files=files,
+        store=store,
+        snapshots=Snapshots(files, store, settings.state_dir / "history.cache", clock),
+        clock=clock,
+    )
 
 
 def next_firing(services: Services) -> tuple[str, datetime] | None:

@@ -3,7 +3,7 @@
 Time stands still until a test moves it. `step` does what the threads of a service would do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,24 +17,34 @@ from app.core.errors import LedgerUnavailable
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.fakes import ScriptedPersona
+from app.persona.feelings.series import MoodSeries
+from app.persona.history.files import SpaceFiles
+from app.persona.history.snapshots import Snapshots
+from app.persona.history.store import Store
+from app.persona.memory.store import Memories
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History, RunFilter
 from app.runs.keys import Keys
 from app.runs.ledger import Ledger
 from app.runs.processes import Place, Processes
+from app.runs.recording import Space, SpaceRecorder
 from app.runs.recovery import Recovery
+from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
 from app.runs.run import Run, Status
 from app.runs.runner import Runner
+from app.runs.space_history import SpaceHistory
 from app.runs.tables import runs
+from app.runs.taking_back import TakingBack
+from app.runs.trail import Trail
 from app.schedule.audit import Auditor
 from app.schedule.book import ScheduleBook
 from app.schedule.planner import Planner
 from app.schedule.settling import Settling
 from app.schedule.timetable import TaskTimetable
 from app.tasks.registry import Registry
-from app.tasks.task import Author, Task
+from app.tasks.task import Author, Expected, Task
 
 OWNER = Author(kind="owner")
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -103,6 +113,7 @@ class House:
         pace: timedelta = timedelta(seconds=1),
         min_interval: timedelta = timedelta(seconds=1),
         default_timezone: str = "UTC",
+        defaults: Mapping[str, Sequence[Expected]] | None = None,
     ) -> None:
         self.held: set[str] = set()
         self.clock = clock or FakeClock(MIDNIGHT - timedelta(hours=1))
@@ -110,14 +121,36 @@ class House:
         self.persona = persona or ScriptedPersona()
         ids, keys = RandomIds(), Keys()
         self.book = ScheduleBook(min_interval, default_timezone)
-        self.ledger, self.history = Ledger(database), History(database)
+        self.memories, self.moods = Memories(database, self.clock, ids), MoodSeries(database, ids)
+        also = Remembering(self.memories) if self.persona.has_hands else None
+        self.ledger, self.history = Ledger(database, also=also), History(database)
         self.settling = Settling(self.ledger, self.book, ids, pace=pace)
         self.registry = Registry(database, self.clock, TaskTimetable(self.book), self.settling)
         self.results = ResultFolder(folder / "results")
         self.processes = Processes(
             database, self.clock, ids, Place(host="here", pid=pid, pid_started="")
         )
-        self.runner = Runner(self.persona, self, self.clock, longest=timedelta(minutes=15))
+        files, store = SpaceFiles(folder / "space"), Store(folder / "state" / "history.git")
+        files.root.mkdir(parents=True, exist_ok=True)
+        self.space = Space(
+            database=database,
+            trail=Trail(database),
+            files=files,
+            store=store,
+            snapshots=Snapshots(files, store, folder / "state" / "cache", self.clock),
+            clock=self.clock,
+        )
+        lived = [self.memories.unlive, self.moods.unlive]
+        self.taking_back = TakingBack(self.space, self.history, lived)
+        self.space_history = SpaceHistory(self.space, self.history)
+        self.runner = Runner(
+            self.persona,
+            self,
+            self.clock,
+            longest=timedelta(minutes=15),
+            recorder=SpaceRecorder(self.space),
+            defaults=defaults,
+        )
         self.engine = Engine(
             database,
             self.ledger,
@@ -140,6 +173,7 @@ class House:
             self.results,
             self.clock,
             held_here=lambda: self.held,
+            taking_back=self.taking_back,
         )
         self.executions = Executions(
             database, self.ledger, self.history, self.engine, keys, self.clock, ids

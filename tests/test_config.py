@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Backend, read_settings
+from app.config import read_settings
 from app.core.errors import SettingsError
+from app.core.prices import Price
+from app.settings_schema import Backend, SpokenDialect
 
 TOKEN = "k" * 32
 
@@ -24,6 +26,23 @@ def test_nothing_set_gives_a_service_for_this_machine_only() -> None:
     assert settings.min_interval == timedelta(minutes=1)
     assert settings.state_dir == settings.persona_space.with_name("persona_space.state")
     assert settings.database_url == f"sqlite:///{settings.state_dir}/ledger.sqlite3"
+
+
+def test_the_hands_of_the_persona_have_bounds_and_scripts_where_they_can_be_confined() -> None:
+    settings = read_settings({})
+    assert (settings.space_max_bytes, settings.space_max_files) == (1_000_000_000, 20_000)
+    assert settings.journals[1] == "scratch/*_journal.md"
+    assert settings.scripts
+    settings = read_settings({"JOURNALS": " a.md  b/*.md ", "SCRIPTS": "off"})
+    assert settings.journals == ("a.md", "b/*.md")
+    assert not settings.scripts
+    assert wrong(SCRIPTS="yes")["SCRIPTS"] == "must be one of: on, off"
+
+
+@pytest.mark.parametrize("state", ["space", "space/state", "./space/../space/.state"])
+def test_the_service_keeps_nothing_where_the_persona_reaches_it(state: str) -> None:
+    message = wrong(PERSONA_SPACE="space", STATE_DIR=state)["STATE_DIR"]
+    assert "must not lie within PERSONA_SPACE" in message
 
 
 def test_settings_are_read_and_blanks_around_them_are_nothing() -> None:
@@ -47,6 +66,14 @@ def test_all_that_is_wrong_is_said_in_one_message() -> None:
         "MIN_INTERVAL": "often",
         "DEFAULT_TIMEZONE": "Europe/Atlantis",
         "API_TOKEN": "short",
+        "PERSONA_API_KEY": "with blanks",
+        "PERSONA_DIALECT": "klingon",
+        "PERSONA_STREAM": "maybe",
+        "PERSONA_MAX_ROUNDS": "0",
+        "PERSONA_MAX_TOOL_CALLS": "many",
+        "PERSONA_MAX_TOKENS_PER_RUN": "0",
+        "PERSONA_CONTEXT_TOKENS": "100",
+        "PERSONA_PRICES": "no-such-file.json",
     }
     assert wrong(**environment).keys() == environment.keys()
     with pytest.raises(SettingsError) as caught:
@@ -80,11 +107,73 @@ def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
     assert "not both" in both["API_TOKEN_FILE"]
 
 
+def test_a_lexicon_of_feelings_must_be_a_file(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("term,valence,arousal,dominance\n")
+    settings = read_settings({"AFFECT_LEXICON": str(tmp_path / "own.csv")})
+    assert settings.affect_lexicon == tmp_path / "own.csv"
+    assert read_settings({}).affect_lexicon is None
+    for path in (tmp_path, tmp_path / "none.csv"):
+        assert "is not a file" in wrong(AFFECT_LEXICON=str(path))["AFFECT_LEXICON"]
+
+
 def test_the_persona_service_needs_an_address() -> None:
     assert wrong(PERSONA_BACKEND="service").keys() == {"PERSONA_URL"}
 
 
+MODEL = {
+    "PERSONA_BACKEND": "llm",
+    "PERSONA_URL": "http://127.0.0.1:11434/v1",
+    "PERSONA_MODEL": "llama3.2",
+}
+
+
+def test_a_model_needs_an_address_and_a_name() -> None:
+    assert wrong(PERSONA_BACKEND="llm").keys() == {"PERSONA_URL", "PERSONA_MODEL"}
+    settings = read_settings(MODEL)
+    assert settings.persona_backend is Backend.LLM
+    assert (settings.persona_model, settings.persona_api_key) == ("llama3.2", None)
+    assert settings.persona_dialect is SpokenDialect.OPENAI
+    assert settings.persona_stream is True
+    assert read_settings({**MODEL, "PERSONA_STREAM": "off"}).persona_stream is False
+
+
+def test_the_key_of_a_model_may_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-123\n")
+    (tmp_path / "empty").write_text("\n")
+    path = str(tmp_path / "key")
+    assert read_settings({**MODEL, "PERSONA_API_KEY_FILE": path}).persona_api_key == "sk-123"
+    both = wrong(**MODEL, PERSONA_API_KEY="sk-1", PERSONA_API_KEY_FILE=path)
+    assert "not both" in both["PERSONA_API_KEY_FILE"]
+    empty = wrong(**MODEL, PERSONA_API_KEY_FILE=str(tmp_path / "empty"))
+    assert empty == {"PERSONA_API_KEY_FILE": "is empty"}
+
+
+def test_a_key_that_cannot_be_sent_is_refused_without_being_repeated() -> None:
+    for key in ("sk 123", "sk-\u00fc", "sk-\x01"):
+        message = wrong(**MODEL, PERSONA_API_KEY=key)["PERSONA_API_KEY"]
+        assert key not in message
+
+
+def test_a_wrong_table_of_prices_stops_the_start_with_a_message(tmp_path: Path) -> None:
+    table = tmp_path / "prices.json"
+    table.write_text('{"m": {"prompt": 1, "completion": 2}}')
+    assert read_settings({"PERSONA_PRICES": str(table)}).persona_prices == {
+        "m": Price(prompt=1.0, completion=2.0)
+    }
+    table.write_text('{"m": {"prompt": "cheap", "completion": 2}}')
+    message = wrong(PERSONA_PRICES=str(table))["PERSONA_PRICES"]
+    assert "`prompt` of 'm' must be a number" in message
+    assert "cannot be read" in wrong(PERSONA_PRICES=str(tmp_path / "none"))["PERSONA_PRICES"]
+
+
 def test_secrets_are_not_shown() -> None:
-    settings = read_settings({"API_TOKEN": TOKEN, "DATABASE_URL": "postgresql://u:secret@h/d"})
+    settings = read_settings(
+        {
+            "API_TOKEN": TOKEN,
+            "DATABASE_URL": "postgresql://u:secret@h/d",
+            "PERSONA_API_KEY": "sk-nobody-may-see",
+        }
+    )
     assert TOKEN not in repr(settings)
+    assert "sk-nobody" not in repr(settings)
     assert "secret" not in repr(settings)

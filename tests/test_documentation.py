@@ -7,9 +7,12 @@ import pytest
 
 from app import create_app
 from app.cli import persona
-from app.config import SettingsSchema, read_settings
+from app.config import read_settings
+from app.persona.tools.tool import Tool
 from app.runs.run import OUTCOMES, REASONS
+from app.settings_schema import SettingsSchema
 from app.tasks.schema import KNOWN_FIELDS, READ_OUT, RESERVED_IDS
+from app.wiring import build
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -55,6 +58,23 @@ def test_every_command_is_described(command: str) -> None:
 @pytest.mark.parametrize("field", sorted(KNOWN_FIELDS | READ_OUT | RESERVED_IDS))
 def test_every_field_of_a_task_and_every_reserved_word_is_described(field: str) -> None:
     assert f"`{field}`" in page("reference/tasks-json.md")
+
+
+TOOLBOX = build(read_settings({})).being.toolbox
+
+
+@pytest.mark.parametrize("tool", TOOLBOX.allowed(TOOLBOX.names), ids=lambda t: t.name)
+def test_every_tool_is_described_with_its_arguments_and_limits(tool: Tool) -> None:
+    assert tool.limits
+    (section,) = [
+        section
+        for section in page("reference/tools.md").split("\n## ")
+        if section.startswith(f"`{tool.name}`\n")
+    ]
+    assert tool.explanation in section
+    for name, shape in tool.parameters()["properties"].items():
+        (line,) = [line for line in section.splitlines() if line.startswith(f"| `{name}` | ")]
+        assert shape["description"] in line
 
 
 def test_every_route_is_described() -> None:

@@ -20,6 +20,7 @@ from app.tasks.schema import TASK_ID
 View = TypeVar("View", bound=Callable[..., Response])
 
 TASK_PATH = "/tasks/<task_id:task_id>"
+MEMORY_PATH = "/memories/<run_id:memory_id>"
 
 _ALWAYS = (400, 401, 421, 500, 503)
 _ON_CHANGES = (403, 413, 415)
@@ -32,9 +33,16 @@ class TaskIdConverter(BaseConverter):
 
 
 class RunIdConverter(BaseConverter):
-    """An id of a run in a path."""
+    """An id of a run in a path, or of anything else that is named by app.core.ids."""
 
     regex = inputs.RUN_ID.pattern
+
+
+class SpacePathConverter(BaseConverter):
+    """A path below the persona's space, slashes and all: what it may be is decided there."""
+
+    regex = ".+"
+    part_isolating = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,10 @@ def healthz() -> Response:
             "tick_age_seconds": round(age.total_seconds(), 3) if age is not None else None,
             "oldest_overdue_slot": shapes.instant(health.overdue),
             "processes": health.processes,
+            "scripts": {
+                "available": health.scripts.available,
+                "reason": health.scripts.reason,
+            },
             "version": app.__version__,
         },
         200 if health.is_well else 503,

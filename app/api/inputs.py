@@ -13,6 +13,7 @@ from app.api.refusals import TooLarge
 from app.core import strict_json
 from app.core.errors import FieldError, InvalidInput
 from app.core.instants import read_instant
+from app.persona.feelings.series import MOST_MOODS
 from app.runs.run import Origin, Status
 from app.schedule.grammar import EARLIEST, LATEST
 from app.tasks.schema import (
@@ -72,7 +73,8 @@ class Moment(fields.Field[datetime]):
         return moment
 
 
-def _between(least: int, most: int) -> validate.Range:
+def between(least: int, most: int) -> validate.Range:
+    """Return a check that a number lies between two, both included."""
     return validate.Range(least, most, error=f"must be {least} to {most}")
 
 
@@ -81,7 +83,9 @@ def _one_of(choices: type) -> validate.OneOf:
     return validate.OneOf(values, error="must be one of: " + ", ".join(values))
 
 
-def _written_as(form: re.Pattern[str], error: str) -> Callable[[str], None]:
+def written_as(form: re.Pattern[str], error: str) -> Callable[[str], None]:
+    """Return a check that the whole of a text has a form."""
+
     def check(value: str) -> None:
         if form.fullmatch(value) is None:
             raise ValidationError(error)
@@ -146,7 +150,7 @@ class PreviewRequest(Body):
         metadata={"description": "IANA name; the service's default if not given"},
     )
     after = Moment("now if not given", allow_none=True)
-    count = WholeNumber(load_default=5, validate=_between(1, MOST_FIRES))
+    count = WholeNumber(load_default=5, validate=between(1, MOST_FIRES))
 
 
 class RestoreRequest(Body):
@@ -154,7 +158,7 @@ class RestoreRequest(Body):
 
     revision = WholeNumber(
         allow_none=True,
-        validate=_between(1, MOST),
+        validate=between(1, MOST),
         metadata={"description": "the newest that is not in force if not given"},
     )
 
@@ -190,16 +194,16 @@ class RunsQuery(Query):
     """Which runs."""
 
     task_id = fields.String(
-        validate=_written_as(TASK_ID, "is not the id of a task"),
+        validate=written_as(TASK_ID, "is not the id of a task"),
         metadata={"pattern": f"^{TASK_ID.pattern}$"},
     )
     status = fields.String(validate=_one_of(Status))
     origin = fields.String(validate=_one_of(Origin))
     since = Moment("recorded then or later")
     until = Moment("recorded before then")
-    limit = QueryNumber(load_default=50, validate=_between(1, MOST_RUNS))
+    limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
     cursor = fields.String(
-        validate=_written_as(RUN_ID, "is not a next_cursor that this service gave out"),
+        validate=written_as(RUN_ID, "is not a next_cursor that this service gave out"),
         metadata={
             "pattern": f"^{RUN_ID.pattern}$",
             "description": "the `next_cursor` of the page before",
@@ -207,16 +211,27 @@ class RunsQuery(Query):
     )
 
 
+class FileQuery(Query):
+    """Which file, and how many of its changes."""
+
+    path = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1_000),
+        metadata={"description": "below the space", "example": "scratch/daily_reflections.md"},
+    )
+    limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
+
+
 class CountQuery(Query):
     """How many fires."""
 
-    count = QueryNumber(load_default=5, validate=_between(1, MOST_FIRES))
+    count = QueryNumber(load_default=5, validate=between(1, MOST_FIRES))
 
 
 class HistoryQuery(Query):
     """How many revisions."""
 
-    limit = QueryNumber(load_default=50, validate=_between(1, MOST_RUNS))
+    limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
 
 
 class WaitQuery(Query):
@@ -226,6 +241,22 @@ class WaitQuery(Query):
         load_default=True,
         error_messages={"invalid": "must be true or false"},
         metadata={"description": "false answers 202 at once, like `Prefer: respond-async`"},
+    )
+
+
+class MoodQuery(Query):
+    """Which moods."""
+
+    since = Moment("inclusive; from the first one on if not given")
+    limit = _limit(100, MOST_MOODS)
+
+
+class DirectoryQuery(Query):
+    """Which folder of the persona's space."""
+
+    directory = fields.String(
+        load_default=".",
+        metadata={"description": "a path below the space, with `/`; `.` is the space itself"},
     )
 
 
@@ -244,7 +275,7 @@ class KeyHeader(Query):
 
     key = fields.String(
         data_key="Idempotency-Key",
-        validate=_written_as(_KEY, f"must be 1 to {LONGEST_KEY} printable ASCII characters"),
+        validate=written_as(_KEY, f"must be 1 to {LONGEST_KEY} printable ASCII characters"),
         metadata={
             "pattern": f"^{_KEY.pattern}$",
             "description": "the same request with the same key has its effect once, for 24 h",

@@ -22,6 +22,7 @@ from app.config import Settings, is_loopback
 from app.core.errors import FieldError, SettingsError
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.settings_schema import Backend
 from app.wiring import Services, build, next_firing
 
 log = structlog.get_logger(__name__)
@@ -79,7 +80,7 @@ def banner(services: Services) -> str:
             f"Persona tasks {app.__version__}",
             f"  serves    {settings.base_url} (API described at /api/docs)",
             f"  space     {settings.persona_space} with {count} task{'' if count == 1 else 's'}",
-            f"  persona   {services.persona.name}{_where(settings)}",
+            f"  persona   {services.being.persona.name}{_where(settings)}",
             f"  next      {_next(services)}",
         ]
     )
@@ -89,7 +90,8 @@ def _where(settings: Settings) -> str:
     if settings.persona_url is None:
         return ""
     parts = urlsplit(settings.persona_url)
-    return f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    model = f" ({settings.persona_model})" if settings.persona_backend is Backend.LLM else ""
+    return f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}{model}"
 
 
 def _next(services: Services) -> str:

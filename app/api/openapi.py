@@ -8,7 +8,7 @@ from flask import Flask, Response
 from flask_smorest import Api
 from marshmallow import fields
 
-from app.api.door import RunIdConverter, TaskIdConverter
+from app.api.door import RunIdConverter, SpacePathConverter, TaskIdConverter
 from app.api.inputs import RUN_ID
 from app.api.problems import PROBLEM_JSON
 from app.api.schemas import Problem
@@ -38,6 +38,7 @@ class Description(Api):  # type: ignore[misc]
         )
         self.register_converter(TaskIdConverter, _pattern(TASK_ID.pattern))
         self.register_converter(RunIdConverter, _pattern(RUN_ID.pattern))
+        self.register_converter(SpacePathConverter, _pattern(SpacePathConverter.regex))
         self.register_field(fields.Raw, None, None)
         self.init_app(app)
         self.spec.components.security_scheme(

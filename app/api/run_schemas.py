@@ -142,6 +142,71 @@ class RunList(Shown):
     next_cursor = text("what to send for the next page; null on the last", allow_none=True)
 
 
+class FileDiffShown(Shown):
+    """What a run did to a file."""
+
+    path = text()
+    change = text("created, updated or deleted")
+    diff = text("in unified form; binary files, and what is not kept, are said to be so")
+    shared = fields.Boolean(
+        required=True,
+        metadata={"description": "another run worked unannounced meanwhile: it may have been that"},
+    )
+    reverted = fields.Boolean(required=True, metadata={"description": "taken back by the owner"})
+
+
+class RunDiff(Shown):
+    """What a run changed in the space."""
+
+    run_id = text()
+    files = many(FileDiffShown)
+
+
+class Reverted(Shown):
+    """What was taken back."""
+
+    reverted = fields.List(fields.String(), required=True)
+    conflicts = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "left as they are: somebody changed the same lines since"},
+    )
+
+
+class FileEntry(Shown):
+    """One change of a file."""
+
+    author = text("run, owner (reverted it), service (rolled it back), or outside: nobody said so")
+    run_id = text("null for a change from outside", allow_none=True)
+    task_id = text(allow_none=True)
+    at = moment("the latest it can have been, for a change from outside")
+    change = text("created, updated or deleted")
+    lines_added = number()
+    lines_removed = number()
+    shared = fields.Boolean(required=True)
+    undone = fields.Boolean(required=True, metadata={"description": "taken back since"})
+
+
+class FileLines(Shown):
+    """Lines that were written by the same, counted from 1."""
+
+    first = number()
+    last = number()
+    author = text("null: they are older than what is known", allow_none=True)
+    run_id = text(allow_none=True)
+    task_id = text(allow_none=True)
+    at = moment(null=True)
+
+
+class FileHistoryShown(Shown):
+    """The changes of a file, newest first, and who wrote the lines that it holds now."""
+
+    path = text()
+    entries = many(FileEntry)
+    count = number()
+    lines = many(FileLines)
+
+
 class TaskAudit(Shown):
     """The slots of one task, expected against recorded."""
 

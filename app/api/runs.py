@@ -1,6 +1,7 @@
-"""What happened: results of finished runs, all runs and slots, and the audit of the slots."""
+"""What happened: results, runs and slots, what they changed in the space, the audit of slots."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +10,24 @@ from flask import Response
 from app.api import shapes
 from app.api.answers import answer
 from app.api.door import TASK_PATH, Answer, Door, Takes
-from app.api.inputs import MOST_RESULTS, RecentQuery, ResultsQuery, RunsQuery, WindowQuery
-from app.api.run_schemas import RecentResults, Results, RunInFull, RunList, SlotAudit
+from app.api.inputs import (
+    MOST_RESULTS,
+    FileQuery,
+    RecentQuery,
+    ResultsQuery,
+    RunsQuery,
+    WindowQuery,
+)
+from app.api.run_schemas import (
+    FileHistoryShown,
+    RecentResults,
+    Results,
+    Reverted,
+    RunDiff,
+    RunInFull,
+    RunList,
+    SlotAudit,
+)
 from app.api.serving import services
 from app.runs.history import RunFilter
 from app.runs.run import Origin, Run, Status
@@ -111,6 +128,52 @@ def _attempts(run: Run, ended: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
         "reason": run.reason,
     }
     return [*ended, last]
+
+
+@door.on(
+    "GET",
+    "/runs/<run_id:run_id>/diff",
+    answers={200: Answer(description="What the run changed", schema=RunDiff)},
+)
+def diff_of_run(run_id: str) -> Response:
+    """Show what a run changed in the space"""
+    files = services().space_history.diff(run_id)
+    return answer({"run_id": run_id, "files": [asdict(file) for file in files]})
+
+
+@door.on(
+    "POST",
+    "/runs/<run_id:run_id>/revert",
+    answers={200: Answer(description="What was taken back", schema=Reverted)},
+    problems={409},
+)
+def revert_run(run_id: str) -> Response:
+    """Take back what a run changed
+
+    What others changed since stays. 409 where nothing could be taken back, or the run goes on.
+    """
+    taken = services().taking_back.revert(run_id)
+    return answer({"reverted": taken.reverted, "conflicts": taken.conflicts})
+
+
+@door.on(
+    "GET",
+    "/space/history",
+    takes=Takes(query=FileQuery()),
+    answers={200: Answer(description="The changes of a file", schema=FileHistoryShown)},
+    problems={404},
+)
+def history_of_file(query: dict[str, Any]) -> Response:
+    """Show who changed a file, and who wrote each line"""
+    found = services().space_history.of_path(query["path"], query["limit"])
+    return answer(
+        {
+            "path": found.path,
+            "entries": [shapes.file_entry(entry) for entry in found.entries],
+            "count": len(found.entries),
+            "lines": [shapes.file_lines(lines) for lines in found.lines],
+        }
+    )
 
 
 @door.on(

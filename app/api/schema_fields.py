@@ -26,6 +26,15 @@ def number(description: str = "") -> fields.Integer:
     return fields.Integer(required=True, metadata=metadata)
 
 
+def measure(least: float, description: str) -> fields.Float:
+    """Return a field of a number from `least` to 1."""
+    return fields.Float(
+        required=True,
+        validate=validate.Range(least, 1),
+        metadata={"description": description},
+    )
+
+
 def moment(description: str = "", *, null: bool = False) -> fields.String:
     """Return a field of an instant."""
     metadata = {"format": "date-time", "example": _EXAMPLE_INSTANT}

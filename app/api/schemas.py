@@ -1,8 +1,9 @@
 """What the API answers, described; answers are encoded directly, see shapes."""
 
-from marshmallow import fields, validate
+from marshmallow import RAISE, fields, validate
 
 from app.api.schema_fields import Shown, choice, many, moment, number, text
+from app.tasks.schema import ExpectedSchema
 from app.tasks.task import TaskType
 
 
@@ -70,6 +71,13 @@ class TaskShown(Shown):
     overlap = fields.String()
     timeout = fields.String()
     on_interrupt = fields.String()
+    expects = fields.List(fields.Nested(lambda: ExpectedSchema(unknown=RAISE)))
+    model = fields.String()
+    temperature = fields.Float()
+    max_tokens = fields.Integer()
+    tools = fields.List(fields.String())
+    max_rounds = fields.Integer()
+    parameters = fields.Dict()
 
 
 class TaskInFull(TaskShown):
@@ -163,6 +171,7 @@ class RevisionShown(Shown):
         required=True,
         metadata={"description": "field -> {from, to}, against the revision before"},
     )
+    reason = text("why, where its author said so", allow_none=True)
 
 
 class Revisions(Shown):
@@ -200,6 +209,13 @@ class DeskDecision(Shown):
     desk = fields.Nested(DeskState, required=True)
 
 
+class ScriptsShown(Shown):
+    """Whether the tool run_script works."""
+
+    available = fields.Boolean(required=True)
+    reason = text("why it does not", allow_none=True)
+
+
 class HealthShown(Shown):
     """Whether the service does its work, and if not, why."""
 
@@ -209,6 +225,7 @@ class HealthShown(Shown):
     tick_age_seconds = fields.Float(required=True, allow_none=True)
     oldest_overdue_slot = moment(null=True)
     processes = number("how many tick")
+    scripts = fields.Nested(ScriptsShown, required=True)
     version = text()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.core.instants import write_instant
 from app.runs.run import Run
+from app.runs.space_history import Entry, Lines
 from app.tasks.schema import PolicySchema
 from app.tasks.task import Revision, TaskRecord
 
@@ -158,6 +159,34 @@ def attempt(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def file_entry(entry: Entry) -> dict[str, Any]:
+    """Return one change of a file."""
+    return {
+        "author": entry.author,
+        "run_id": entry.run_id,
+        "task_id": entry.task_id,
+        "at": instant(entry.at),
+        "change": entry.change,
+        "lines_added": entry.added,
+        "lines_removed": entry.removed,
+        "shared": entry.shared,
+        "undone": entry.undone,
+    }
+
+
+def file_lines(lines: Lines) -> dict[str, Any]:
+    """Return who wrote some lines of a file."""
+    entry = lines.entry
+    return {
+        "first": lines.first,
+        "last": lines.last,
+        "author": entry.author if entry is not None else None,
+        "run_id": entry.run_id if entry is not None else None,
+        "task_id": entry.task_id if entry is not None else None,
+        "at": instant(entry.at) if entry is not None else None,
+    }
+
+
 def revision(made: Revision, before: Revision | None) -> dict[str, Any]:
     """Return a revision with what it changed; `before` is the one that it replaced."""
     return {
@@ -170,6 +199,7 @@ def revision(made: Revision, before: Revision | None) -> dict[str, Any]:
         "changes": _changes(
             (before.definition if before is not None else None) or {}, made.definition or {}
         ),
+        "reason": made.reason,
     }
 
 

@@ -8,6 +8,8 @@ sentence is in attributes and comes out of `extensions()`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 
@@ -122,6 +124,49 @@ class RunNotFound(PersonaTasksError):
         super().__init__(f"Run not found: {run_id}")
 
 
+class MemoryNotFound(PersonaTasksError):
+    """Memory not found"""
+
+    problem = "memory-not-found"
+    title = "Memory not found"
+    status = 404
+
+    def __init__(self, memory_id: str) -> None:
+        self.memory_id = memory_id
+        super().__init__(f"Memory not found: {memory_id}")
+
+
+class RunNotFinished(PersonaTasksError):
+    """The run is not finished."""
+
+    problem = "run-not-finished"
+    title = "Not finished"
+    status = 409
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"Run {run_id} is not finished; take it back when it is")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"run_id": self.run_id}
+
+
+class NothingToRevert(PersonaTasksError):
+    """The run changed nothing that could be taken back."""
+
+    problem = "nothing-to-revert"
+    title = "Nothing to revert"
+    status = 409
+
+    def __init__(self, run_id: str, conflicts: Sequence[str]) -> None:
+        self.run_id, self.conflicts = run_id, tuple(conflicts)
+        why = f"changed by others since: {', '.join(conflicts)}" if conflicts else "nothing to do"
+        super().__init__(f"Run {run_id} has nothing to revert ({why})")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"run_id": self.run_id, "reverted": [], "conflicts": list(self.conflicts)}
+
+
 class TaskExists(PersonaTasksError):
     """A task of this id exists."""
 
@@ -209,6 +254,34 @@ class LedgerUnavailable(PersonaTasksError):
         return {"Retry-After": "5"}
 
 
+class EmptyMessage(PersonaTasksError):
+    """Message cannot be empty"""
+
+    problem = "empty-message"
+    title = "Empty message"
+    status = 400
+
+
+class PersonaElsewhere(PersonaTasksError):
+    """Persona mode not enabled: another service is this one's persona, so talk to that one."""
+
+    problem = "persona-elsewhere"
+    title = "Persona elsewhere"
+    status = 503
+
+
+class ChatBusy(PersonaTasksError):
+    """As many chats go on as are answered at one time; come again in a moment."""
+
+    problem = "chat-busy"
+    title = "Too many chats"
+    status = 503
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "5"}
+
+
 class SpaceError(PersonaTasksError):
     """A file of the persona's space cannot be used."""
 
@@ -217,11 +290,23 @@ class SpaceError(PersonaTasksError):
     status = 503
 
 
+class SpaceBusy(SpaceError):
+    """The persona's space or its history cannot be used at the moment."""
+
+    problem = "space-busy"
+    title = "Space busy"
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "2"}
+
+
 class PersonaError(PersonaTasksError):
     """The persona gave no answer that counts.
 
     `reason` is the machine-readable reason of the run, `reached` whether the persona may have
-    acted on the prompt (then nothing is sent again blindly).
+    acted on the prompt (then nothing is sent again blindly), `account` what is kept with the run
+    all the same: what was done and used until then.
     """
 
     problem = "persona"
@@ -229,6 +314,10 @@ class PersonaError(PersonaTasksError):
     status = 502
     reason = "persona_protocol"
     reached = True
+    account: Mapping[str, Any] = MappingProxyType({})
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"reason": self.reason}
 
 
 class PersonaUnreachable(PersonaError):
@@ -243,6 +332,7 @@ class PersonaTimeout(PersonaError):
     """The persona did not finish its answer in time."""
 
     reason = "timeout"
+    status = 504
 
     def __init__(self, span: timedelta) -> None:
         self.span = span
@@ -262,10 +352,32 @@ class PersonaAuth(PersonaError):
 
 
 class PersonaLimit(PersonaError):
-    """The persona asks to come back later."""
+    """The persona asks to come back later.
+
+    `retry_after` is how much later, None where it did not say. Not `transient` where waiting does
+    not help because a credit is used up.
+    """
 
     reason = "persona_limit"
+    status = 429
     transient = True
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        retry_after: timedelta | None = None,
+        transient: bool = True,
+    ) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.transient = transient
+
+    def headers(self) -> Mapping[str, str]:
+        if not self.transient:
+            return {}
+        span = self.retry_after or timedelta(seconds=30)
+        return {"Retry-After": str(max(ceil(span.total_seconds()), 1))}
 
 
 class PersonaRefused(PersonaError):
@@ -281,7 +393,7 @@ class PersonaFailed(PersonaError):
 
 
 class PersonaTooLong(PersonaError):
-    """The answer is longer than what is read."""
+    """The prompt or the answer is longer than what is taken."""
 
     reason = "persona_too_long"
 
@@ -298,12 +410,28 @@ class EmptyAnswer(PersonaError):
     reason = "empty_answer"
 
 
+class ToolRefused(PersonaTasksError):
+    """The call of a tool cannot be carried out as it was made."""
+
+    problem = "tool"
+    title = "Tool refused"
+    status = 422
+
+
 class NoSuchFile(SpaceError):
     """The persona's space has no such file."""
 
     problem = "no-such-file"
     title = "No such file"
     status = 404
+
+
+class SpaceFull(SpaceError):
+    """The persona's space holds as much as it may."""
+
+    problem = "space-full"
+    title = "Space full"
+    status = 507
 
 
 class DeskBusy(PersonaTasksError):

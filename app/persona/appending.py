@@ -1,7 +1,8 @@
-"""Appending to a file so that a kill, a power cut or another writer loses nothing of it."""
+"""Changing a file so that a kill, a power cut or another writer loses nothing of it."""
 
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -33,22 +34,38 @@ def lock(folder: int, deadline: Deadline) -> None:
             return
 
 
-def append(folder: int, name: str, data: bytes, unless: str | None) -> bool:
-    """Put the data after what the file holds, and sync; False where it holds `unless` already.
+def rewrite(
+    folder: int,
+    name: str,
+    change: Callable[[bytes | None], bytes | None],
+    before: Callable[[int, bool], None],
+) -> bool:
+    """Put `change` of what the file holds in its place, and sync; False where that is None.
 
-    The old content is copied, and copied again if somebody writes meanwhile. Raises OSError, and
-    SpaceError for what is no plain file, would grow beyond 8 MiB, or never stands still.
+    `change` gets None where there is no file; it is asked again if somebody writes meanwhile.
+    `before` is told by how many bytes the file will grow and whether it is new, right before it is
+    changed, and may raise to prevent that. Raises OSError, and SpaceError for what is no plain
+    file, would be larger than 8 MiB, or never stands still.
     """
     for _ in range(_REWRITES):
         old, status = _current(folder, name)
-        if unless is not None and unless.encode() in old:
+        content = change(old if status else None)
+        if content is None:
             return False
-        content = old + _gap(old) + data
         if len(content) > LARGEST_FILE:
-            raise SpaceError(f"`{name}` would grow beyond {LARGEST_FILE} bytes; move it away")
+            raise SpaceError(f"`{name}` would grow beyond {LARGEST_FILE} bytes; use another file")
+        before(len(content) - (status.st_size if status else 0), status is None)
         if replace(folder, name, content, status):
             return True
     raise SpaceError(f"`{name}` is being changed by somebody else all the time")
+
+
+def appended(old: bytes | None, data: bytes) -> bytes:
+    """Return the data after what there was, with an empty line between."""
+    if not old:
+        return data
+    gap = b"\n\n" if not old.endswith(b"\n") else b"" if old.endswith(b"\n\n") else b"\n"
+    return old + gap + data
 
 
 def create(folder: int, name: str, content: bytes, *, like: os.stat_result | None = None) -> None:
@@ -74,12 +91,6 @@ def _current(folder: int, name: str) -> tuple[bytes, os.stat_result | None]:
         if not is_plain_file(status):
             raise SpaceError(f"`{name}` is not a regular file with a single name")
         return read_bytes(descriptor, LARGEST_FILE + 1), status
-
-
-def _gap(old: bytes) -> bytes:
-    if not old or old.endswith(b"\n\n"):
-        return b""
-    return b"\n" if old.endswith(b"\n") else b"\n\n"
 
 
 def replace(folder: int, name: str, content: bytes, before: os.stat_result | None) -> bool:

@@ -1,7 +1,7 @@
 """The contract between a run and whoever answers its prompt."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -38,22 +38,104 @@ class Occasion:
     previous: PreviousRun | None
 
 
+Transaction = Any
+"""A connection of SQLAlchemy in its transaction, which nothing pure looks into."""
+
+
+class Changes(Protocol):
+    """What a run changes in the space is announced here first, so that it can be taken back."""
+
+    def announce(self, paths: Sequence[str]) -> None:
+        """Note durably that the run is about to change, make or remove these files.
+
+        Raises PersonaCancelled where the run is no longer this process's: then nothing may be
+        changed. Called under the lock of the file's folder; a path that was announced costs nothing
+        again.
+        """
+
+    def announce_all(self) -> None:
+        """Note durably that from now on the run may change any file, without announcing it.
+
+        For what cannot name its files, such as a script. Raises as `announce` does.
+        """
+
+    def hold(self, connection: Transaction) -> None:
+        """Keep the run this process's until the transaction ends; raises as `announce` does.
+
+        For what a run writes to the database: so it cannot come after the run was given up.
+        """
+
+
+Holding = Callable[[Transaction], None]
+
+
+def anyway(_: Transaction) -> None:
+    """Hold nothing: for what is written outside of a run."""
+
+
+class Unrecorded:
+    """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
+
+    def announce(self, paths: Sequence[str]) -> None:
+        """Do nothing."""
+
+    def announce_all(self) -> None:
+        """Do nothing."""
+
+    def hold(self, connection: Transaction) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """Something that was said in a conversation before; `role` is user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """A conversation that goes on outside of any run, with at most so many memories recalled.
+
+    `history` is what was said before, oldest first, as whoever talks tells it.
+    """
+
+    history: Sequence[Said] = ()
+    most_memories: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a persona is asked; `prompt` is rendered, the task keeps its own text."""
+    """What a persona is asked; `prompt` is rendered, the task keeps its own text.
+
+    `refused` says what is wrong with tasks.json, which the prompt says already: for a persona that
+    makes its own prompt of the task and the occasion. With a `talk` it is no run: the task stands
+    for the message, and no file of the space may be changed.
+    """
 
     task: Task
     occasion: Occasion
     prompt: str
+    refused: Sequence[str] = ()
+    changes: Changes = field(default_factory=Unrecorded)
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a persona answered; `metadata` is kept with the run."""
+    """What a persona answered; `metadata` is kept with the run.
+
+    `ask` asks the same model one thing more about this answer, without tools; its reply has the
+    account of all that was asked. None where there is no model. It raises PersonaError.
+    `voice` is what in the answer may speak of feeling, where that is not all of it.
+    """
 
     text: str
     reconciliation: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    ask: Callable[[str], "Reply"] | None = field(default=None, compare=False, repr=False)
+    voice: str | None = None
 
 
 class Deadline:
@@ -87,21 +169,42 @@ class Deadline:
         self.check()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One message of what is sent for a run; `role` is system or user."""
+
+    role: str
+    content: str
+
+
 class Persona(Protocol):
     """Answers prompts."""
 
     name: str
+    has_hands: bool
+    """Whether it changes the space only with tools of this service, which announce every change."""
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the answer before the deadline; raise PersonaError, or SpaceError."""
+
+    def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
+        """Return what `reply` would send first, and do nothing."""
 
     def problem(self) -> str | None:
         """Say what is known to be wrong, without asking anybody; None where nothing is."""
 
 
+def as_one_message(request: Request) -> Sequence[Sent]:
+    """Return what a persona sends that takes the rendered prompt as it is."""
+    return [Sent(role="user", content=request.prompt)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class PastRun:
-    """A finished run, as a persona may look back on it; `text` is its answer or its error."""
+    """A finished run, as a persona may look back on it; `text` is its answer or its error.
+
+    `tools` are the names of those that it called, one for each call that is noted.
+    """
 
     task_id: str
     task_name: str
@@ -112,6 +215,7 @@ class PastRun:
     scheduled_for: datetime | None
     completed_at: datetime
     text: str
+    tools: Sequence[str] = ()
 
 
 class Records(Protocol):

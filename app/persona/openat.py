@@ -11,12 +11,15 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 _OPENAT2 = 437
 _RESOLVE = 0x02 | 0x04 | 0x08
 """RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS and RESOLVE_BENEATH of linux/openat2.h."""
+
+_NOREPLACE = 1
+"""RENAME_NOREPLACE of linux/fs.h."""
 
 FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """To read whatever stands there without waiting for it: a pipe may have no other end."""
@@ -84,6 +87,26 @@ class Openat2:
             code = ctypes.get_errno()
             if code != errno.EINTR:
                 raise OSError(code, os.strerror(code), path)
+
+
+def rename_to_new(old: int, source: str, new: int, target: str) -> None:
+    """Rename a file of the folder `old` to a name of the folder `new`; raise OSError.
+
+    FileExistsError where that name is taken. Where the system cannot do both in one step, a name
+    that is taken right in between is lost.
+    """
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is not None:
+        names = os.fsencode(source), os.fsencode(target)
+        if rename(old, names[0], new, names[1], ctypes.c_uint(_NOREPLACE)) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(code, os.strerror(code), target)
+    with suppress(FileNotFoundError):
+        os.stat(target, dir_fd=new, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+    os.rename(source, target, src_dir_fd=old, dst_dir_fd=new)
 
 
 def best_opener() -> Opener:

@@ -1,50 +1,36 @@
 """A persona service over HTTP: one POST to /api/persona/chat, one answer."""
 
-import threading
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import requests
-import structlog
-from requests.structures import CaseInsensitiveDict
-from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import HTTPError
 
 from app.core import strict_json
 from app.core.clock import Clock
 from app.core.errors import (
     BadJson,
     PersonaAuth,
-    PersonaCancelled,
     PersonaError,
     PersonaFailed,
     PersonaLimit,
     PersonaProtocol,
     PersonaRefused,
-    PersonaTimeout,
-    PersonaTooLong,
     PersonaUnreachable,
 )
-from app.core.instants import write_instant
-from app.persona.client import Deadline, Reply, Request
-from app.persona.connections import BoundAdapter, bound_by
+from app.persona.client import Deadline, Reply, Request, Sent, as_one_message
+from app.persona.exchange import Sender, evidence, media_type, whole_body
+from app.persona.llm.refusals import wait_asked_for
+from app.persona.standing import Standing
 from app.persona.words import one_line
 
-log = structlog.get_logger(__name__)
-
 MOST_BYTES = 1024 * 1024
-_PART_BYTES = 64 * 1024
 _EVIDENCE_BYTES = 1024
-_EVIDENCE_WAIT = timedelta(seconds=1)
-_MODE_OFF = "Persona mode not enabled"
-_TRUSTED_IDLE = timedelta(seconds=1).total_seconds()
-"""Servers drop idle connections after two seconds or more; meeting that very moment would look
-like an answer that was lost."""
+_LATER = ("/problems/chat-busy", "/problems/draining")
+"""What another instance of this service says that is too busy, or stops."""
 
-_ITS_WORKS = (PersonaRefused, PersonaTooLong)
-"""Errors that concern one prompt: the service itself works."""
+_MODE_OFF = "Persona mode not enabled"
 
 
 class ServicePersona:
@@ -54,14 +40,17 @@ class ServicePersona:
     no redirect, proxy, cookie or .netrc is followed, used or kept.
     """
 
+    has_hands = False
     name = "service"
 
-    def __init__(self, url: str, clock: Clock, *, verify: bool | str = True) -> None:
-        """`url` is the base address; `verify` may name a file of trusted certificates."""
+    def __init__(
+        self, url: str, clock: Clock, *, key: str | None = None, verify: bool | str = True
+    ) -> None:
+        """`url` is the base address, `key` what the service wants to be shown, the API_TOKEN of
+        another instance of this one; `verify` may name a file of trusted certificates."""
         self._clock = clock
-        self._verify = verify
-        self._threads = threading.local()
-        self._problem: str | None = None
+        self._sender = Sender(clock, verify=verify)
+        self._standing = Standing(clock)
         self._blank = requests.Request(
             "POST",
             url.rstrip("/") + "/api/persona/chat",
@@ -70,6 +59,7 @@ class ServicePersona:
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
                 "User-Agent": "persona-tasks",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
             },
         ).prepare()
 
@@ -77,42 +67,24 @@ class ServicePersona:
         """Return the answer within the deadline; raise the PersonaError that says what happened."""
         deadline.check()
         try:
-            with bound_by(deadline):
-                reply = self._ask(request, deadline)
-        except PersonaCancelled:
-            raise
+            reply = self._ask(request, deadline)
         except PersonaError as error:
-            self._remember(None if isinstance(error, _ITS_WORKS) else error)
+            self._standing.note(error)
             raise
-        self._remember(None)
+        self._standing.note(None)
         return reply
+
+    def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
+        """Return the rendered prompt as one message."""
+        return as_one_message(request)
 
     def problem(self) -> str | None:
         """Say how the last call of this process failed; None where it went well or none was."""
-        return self._problem
+        return self._standing.problem
 
     def _ask(self, request: Request, deadline: Deadline) -> Reply:
-        try:
-            with self._adapter().send(
-                self._prepared(request), stream=True, verify=self._verify
-            ) as response:
-                answer = _read_answer(response, deadline)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            deadline.check()
-            raise PersonaProtocol(
-                f"the connection ended before the answer was complete: {one_line(str(error), 300)}"
-            ) from error
-        self._threads.used = self._clock.monotonic()
-        return _reply_of(answer)
-
-    def _adapter(self) -> BoundAdapter:
-        adapter: BoundAdapter | None = getattr(self._threads, "adapter", None)
-        if adapter is None:
-            adapter = self._threads.adapter = BoundAdapter()
-        elif self._clock.monotonic() - self._threads.used > _TRUSTED_IDLE:
-            adapter.close()
-        self._threads.used = self._clock.monotonic()
-        return adapter
+        with self._sender.send(self._prepared(request), deadline) as response:
+            return _reply_of(_read_answer(response, deadline, self._clock.now()))
 
     def _prepared(self, request: Request) -> requests.PreparedRequest:
         prepared = self._blank.copy()
@@ -128,68 +100,31 @@ class ServicePersona:
         prepared.headers["Idempotency-Key"] = request.occasion.run_id
         return prepared
 
-    def _remember(self, error: PersonaError | None) -> None:
-        before, self._problem = self._problem, None
-        if error is not None:
-            at = write_instant(self._clock.now())
-            self._problem = f"the last call, at {at}, failed: {one_line(error.detail, 200)}"
-        if (before is None) != (error is None):
-            log.info("persona.mended" if error is None else "persona.broke", problem=self._problem)
 
-
-def _read_answer(response: requests.Response, deadline: Deadline) -> bytes:
-    raw, headers = response.raw, response.headers
-    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+def _read_answer(response: requests.Response, deadline: Deadline, now: datetime) -> bytes:
     if response.status_code != 200:
-        raise _refusal(response.status_code, _evidence(raw, deadline))
-    if encoding not in ("", "identity"):
-        raise PersonaProtocol(f"the answer is compressed ({one_line(encoding, 40)}), unasked")
-    _check_type(headers)
-    answer = bytearray()
-    # the read that finds nothing more is the one that notices an answer cut short
-    while part := raw.read(_PART_BYTES, decode_content=False):
-        answer += part
-        if len(answer) > MOST_BYTES:
-            raise PersonaTooLong(f"the answer is longer than {MOST_BYTES} bytes")
-    return bytes(answer)
+        found = one_line(evidence(response.raw, deadline, _EVIDENCE_BYTES), _EVIDENCE_BYTES)
+        raise _refusal(response.status_code, found, wait_asked_for(response.headers, now))
+    kind = media_type(response)
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
+    return whole_body(response, MOST_BYTES)
 
 
-def _evidence(raw: BaseHTTPResponse, deadline: Deadline) -> str:
-    found = b""
-    try:
-        with bound_by(deadline.sooner(_EVIDENCE_WAIT)):
-            while more := raw.read1(_EVIDENCE_BYTES - len(found), decode_content=False):
-                found += more
-    except (PersonaTimeout, HTTPError, OSError) as error:
-        # the status is known and decides; what is missing is only what stands beside it
-        log.debug("persona.evidence_cut", error=type(error).__name__)
-    return _shown(found)
-
-
-def _shown(data: bytes) -> str:
-    return one_line(data[:_EVIDENCE_BYTES].decode("utf-8", "replace"), _EVIDENCE_BYTES)
-
-
-def _refusal(status: int, evidence: str) -> PersonaError:
-    said = f"the persona answered {status}: {evidence}" if evidence else f"it answered {status}"
-    if status == 503 and _MODE_OFF in evidence:
+def _refusal(status: int, found: str, wait: timedelta | None) -> PersonaError:
+    said = f"the persona answered {status}: {found}" if found else f"it answered {status}"
+    if status == 503 and _MODE_OFF in found:
         # it says itself that it never looked at the prompt, so the prompt may be sent again
         return PersonaUnreachable("the persona service is up, but its persona mode is off")
     if status in (401, 403):
         return PersonaAuth(said)
-    if status == 429:
-        return PersonaLimit(said)
+    if status == 429 or (status == 503 and any(problem in found for problem in _LATER)):
+        return PersonaLimit(said, retry_after=wait)
     if 400 <= status < 500:
         return PersonaRefused(said)
     if 500 <= status < 600:
         return PersonaFailed(said)
     return PersonaProtocol(f"{said} (only 200 is an answer; redirects are not followed)")
-
-
-def _check_type(headers: CaseInsensitiveDict[str]) -> None:
-    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
 
 
 def _reply_of(answer: bytes) -> Reply:

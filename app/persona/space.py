@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,8 +12,7 @@ from pathlib import Path
 import structlog
 
 from app.core.errors import NoSuchFile, SpaceError
-from app.persona.appending import append, create, lock
-from app.persona.client import Deadline
+from app.persona.appending import create
 from app.persona.openat import (
     FILE,
     FOLDER,
@@ -24,15 +23,11 @@ from app.persona.openat import (
     is_plain_file,
     read_bytes,
 )
+from app.persona.paths import DEEPEST, as_space_error, folder_of, is_listed, is_visible, parts_of
 
 log = structlog.get_logger(__name__)
 
-SERVICE_FOLDER = "tasks"
-"""Belongs to the service: definitions and results; nothing is appended there."""
-
 MOST_ENTRIES = 5_000
-DEEPEST = 8
-_LONGEST_PATH = 1_000
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _SKELETON = Path(__file__).parent / "skeleton"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -67,8 +62,20 @@ class Survey:
         return [file for file in self.files if file.path.endswith(".md")]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What one folder of the space holds, by name; not `complete` where it holds too much.
+
+    Links, pipes and hidden names are left out; the service's own folder is listed like any other.
+    """
+
+    folders: Sequence[SpaceFile]
+    files: Sequence[SpaceFile]
+    complete: bool
+
+
 class Space:
-    """Reads and appends to files below `root`; raises SpaceError for whatever is not one.
+    """Reads files below `root`; raises SpaceError for whatever is not one.
 
     Paths are relative, with `/`. Only regular files with a single name count: no link of either
     kind, no folder, pipe or device, and nothing hidden.
@@ -76,7 +83,7 @@ class Space:
 
     def __init__(self, root: Path, opener: Opener | None = None) -> None:
         self.root = root
-        self._opener = opener or best_opener()
+        self.opener = opener or best_opener()
 
     def problem(self) -> str | None:
         """Say why the space cannot be used at all; None where it can."""
@@ -100,21 +107,26 @@ class Space:
         with self._file(path) as descriptor:
             return read_bytes(descriptor, most_bytes).decode("utf-8", "replace")
 
-    def append_text(
-        self, path: str, text: str, deadline: Deadline, *, unless: str | None = None
-    ) -> bool:
-        """Append to a file after an empty line, and make it if need be; on return it is on disk.
+    def file(self, path: str) -> SpaceFile:
+        """Return what the system says of a file; raise as `read_text` does."""
+        with self._file(path) as descriptor:
+            return space_file(parts_of(path), os.fstat(descriptor))
 
-        Nothing is written, and False returned, where the file already holds the text `unless`. The
-        file is replaced as a whole under a lock of its folder: a kill leaves the old one or the
-        new one, and of two appends both stay. Raises SpaceError, and what the deadline raises.
+    def listing(self, directory: str = ".", most: int = MOST_ENTRIES) -> Listing:
+        """Return what can be used of what is in a folder, the service's own too; at most so much.
+
+        Raises NoSuchFile where nothing is there, SpaceError where it is no folder.
         """
-        parts = _parts(path)
-        if parts[0].casefold() == SERVICE_FOLDER:
-            raise SpaceError(f"`{SERVICE_FOLDER}/` belongs to the service; write elsewhere")
-        with _as_space_error(path), self._made_folder(parts[:-1]) as folder:
-            lock(folder, deadline)
-            return append(folder, parts[-1], text.encode("utf-8", "replace"), unless)
+        parts = folder_of(directory)
+        with as_space_error(directory), self.opened(parts, FOLDER) as folder:
+            listed = (entry for entry in status_of_entries(folder) if is_listed(entry[0]))
+            found = sorted(islice(listed, MOST_ENTRIES + 1))
+        shown = found[:most]
+        return Listing(
+            folders=[space_file((*parts, n), status) for n, status in shown if _is_folder(status)],
+            files=[space_file((*parts, n), status) for n, status in shown if is_plain_file(status)],
+            complete=len(shown) == len(found),
+        )
 
     def survey(self) -> Survey:
         """Look at the files of the space: at most 5,000 entries, eight folders deep."""
@@ -123,7 +135,7 @@ class Space:
         left, complete = MOST_ENTRIES, True
         while folders:
             parts = folders.pop()
-            entries = self._entries(parts, left + 1) if len(parts) <= DEEPEST else None
+            entries = self._visible(parts, left + 1) if len(parts) <= DEEPEST else None
             if entries is None or len(entries) > left:
                 complete = False
             for name, status in (entries or ())[:left]:
@@ -135,13 +147,28 @@ class Space:
         found.sort(key=lambda file: (file.modified, file.path), reverse=True)
         return Survey(files=found, complete=complete)
 
-    def _entries(
+    @contextmanager
+    def opened(self, parts: Sequence[str], flags: int) -> Iterator[int]:
+        """Open what these names lead to, links refused; raise OSError, or SpaceError for no space.
+
+        No names mean the space itself.
+        """
+        try:
+            root = os.open(self.root, _ROOT)
+        except OSError as error:
+            raise SpaceError(f"the persona's space cannot be opened: {error.strerror}") from error
+        with held(root):
+            descriptor = self.opener.open(root, parts, flags)
+        with held(descriptor):
+            yield descriptor
+
+    def _visible(
         self, parts: tuple[str, ...], most: int
     ) -> Sequence[tuple[str, os.stat_result]] | None:
         try:
-            with self._opened(parts, FOLDER) as folder, os.scandir(folder) as entries:
-                visible = (e for e in entries if _is_visible(e.name, top=not parts))
-                return [found for entry in islice(visible, most) for found in _status(entry)]
+            with self.opened(parts, FOLDER) as folder:
+                entries = status_of_entries(folder)
+                return list(islice((e for e in entries if is_visible(e[0], top=not parts)), most))
         except OSError as error:
             # not ours to read, or gone, or a link since the folder above was read
             log.debug("space.skipped", path="/".join(parts), error=str(error))
@@ -149,82 +176,24 @@ class Space:
 
     @contextmanager
     def _file(self, path: str) -> Iterator[int]:
-        with _as_space_error(path), self._opened(_parts(path), FILE) as descriptor:
+        with as_space_error(path), self.opened(parts_of(path), FILE) as descriptor:
             if not is_plain_file(os.fstat(descriptor)):
                 raise SpaceError(f"`{path}` is not a regular file with a single name")
             yield descriptor
 
-    @contextmanager
-    def _opened(self, parts: Sequence[str], flags: int) -> Iterator[int]:
-        with self._root() as root:
-            descriptor = self._opener.open(root, parts, flags)
-        with held(descriptor):
-            yield descriptor
 
-    @contextmanager
-    def _root(self) -> Iterator[int]:
-        try:
-            root = os.open(self.root, _ROOT)
-        except OSError as error:
-            raise SpaceError(f"the persona's space cannot be opened: {error.strerror}") from error
-        with held(root):
-            yield root
-
-    @contextmanager
-    def _made_folder(self, parts: Sequence[str]) -> Iterator[int]:
-        with self._root() as root:
-            folder = self._opener.open(root, (), FOLDER)
-        for part in parts:
-            with held(folder):
-                child = self._child(folder, part)
-            folder = child
-        with held(folder):
-            yield folder
-
-    def _child(self, folder: int, part: str) -> int:
-        try:
-            return self._opener.open(folder, (part,), FOLDER)
-        except FileNotFoundError:
-            with suppress(FileExistsError):
-                os.mkdir(part, 0o755, dir_fd=folder)
-            os.fsync(folder)
-            return self._opener.open(folder, (part,), FOLDER)
+def _is_folder(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode)
 
 
-def _parts(path: str) -> tuple[str, ...]:
-    parts = tuple(part for part in path.split("/") if part not in ("", "."))
-    if path.startswith("/") or ".." in parts:
-        raise SpaceError(f"{path[:80]!r} leads out of the space; give a path below it")
-    if not parts or not path.isprintable() or "\\" in path or len(path.encode()) > _LONGEST_PATH:
-        raise SpaceError(f"{path[:80]!r} is not a path such as notes/today.md")
-    if any(part.startswith(".") for part in parts):
-        raise SpaceError(f"{path[:80]!r} is hidden; hidden files are not used")
-    return parts
-
-
-@contextmanager
-def _as_space_error(path: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise NoSuchFile(f"there is no file `{path}` in the space") from error
-    except OSError as error:
-        raise SpaceError(f"`{path}` cannot be used: {error.strerror or error}") from error
-
-
-def _is_visible(name: str, *, top: bool) -> bool:
-    return (
-        not name.startswith(".")
-        and name.isprintable()
-        and not (top and name.casefold() == SERVICE_FOLDER)
-    )
-
-
-def _status(entry: os.DirEntry[str]) -> list[tuple[str, os.stat_result]]:
-    try:
-        return [(entry.name, entry.stat(follow_symlinks=False))]
-    except FileNotFoundError:
-        return []
+def status_of_entries(folder: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Go through what is in a folder; what vanishes meanwhile is passed over."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                yield entry.name, entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
 
 
 def space_file(parts: Sequence[str], status: os.stat_result) -> SpaceFile:

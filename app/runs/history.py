@@ -229,4 +229,5 @@ def _past(run: Run) -> PastRun:
         scheduled_for=run.scheduled_for,
         completed_at=run.completed_at or run.recorded_at,
         text=run.response or run.error or "",
+        tools=[str(call["name"]) for call in run.metadata.get("tool_calls") or ()],
     )

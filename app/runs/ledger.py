@@ -5,7 +5,7 @@ together is committed together. Order of locks: rows of tasks, then rows of runs
 version; a claim takes only queued runs that nobody holds, so it waits for no row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -84,11 +84,16 @@ class Claim:
     previous: PreviousRun | None
 
 
-class Ledger:
-    """Writes down slots, claims and outcomes."""
+Also = Callable[[Connection, Sequence[tuple[Claim, Outcome]]], None]
+"""Writes what belongs to outcomes that were accepted, in the same transaction."""
 
-    def __init__(self, database: Database) -> None:
+
+class Ledger:
+    """Writes down slots, claims and outcomes; `also` writes with each batch of outcomes."""
+
+    def __init__(self, database: Database, *, also: Also | None = None) -> None:
         self._database = database
+        self._also = also
 
     def record(self, connection: Connection, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Write entries down and return them; a slot that has a row keeps that one instead."""
@@ -163,9 +168,15 @@ class Ledger:
         return [_claim_of(row, owner, now) for row in chosen]
 
     def finish(
-        self, connection: Connection, finished: Sequence[tuple[Claim, Outcome]]
+        self,
+        connection: Connection,
+        finished: Sequence[tuple[Claim, Outcome]],
+        *,
+        with_all: bool = True,
     ) -> list[tuple[Claim, Outcome]]:
         """Write outcomes down and count the runs; return those that were accepted.
+
+        Not `with_all` leaves out what `also` would write.
 
         An outcome is accepted only from the attempt and owner that hold the run, so a process that
         was given up for dead cannot overwrite what came after it.
@@ -188,12 +199,17 @@ class Ledger:
                 connection,
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
             )
+            if self._also is not None and with_all:
+                self._also(connection, accepted)
         return accepted
 
     def release(
         self, connection: Connection, held: Row[Any], *, reason: str, rerun: bool, now: datetime
     ) -> Status:
-        """End an attempt whose process is gone; the run is queued again or ends `interrupted`."""
+        """End an attempt whose process is gone; the run is queued again or ends `interrupted`.
+
+        What the attempt changed in the space is taken back already.
+        """
         attempt = {
             "run_id": held.id,
             "attempt": held.attempt,
@@ -222,6 +238,16 @@ class Ledger:
             task_rows.note_runs(connection, [_last_run(held.task_id, held.started_at, outcome)])
         connection.execute(update(runs).where(runs.c.id == held.id).values(values))
         return Status(values["status"])
+
+    def let_go(self, connection: Connection, held: Row[Any], alive_until: datetime) -> None:
+        """Let nobody hold a running run, so that its dead attempt changes nothing any more.
+
+        Until when its process may have lived is kept as `due_at`, for whoever goes on with it when
+        the row of that process is gone.
+        """
+        connection.execute(
+            update(runs).where(runs.c.id == held.id).values(owner=None, due_at=alive_until)
+        )
 
     def withdraw(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
         """Cancel what is queued, but not begun, of tasks that are being deleted."""

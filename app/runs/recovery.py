@@ -1,14 +1,14 @@
 """Runs whose process died: found, ended as `interrupted`, run again or left."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
-from sqlalchemy import Row, literal_column, select
+from sqlalchemy import Connection, Row, literal_column, select
 
 from app.core.clock import Clock
-from app.core.errors import RevisionNotFound
+from app.core.errors import RevisionNotFound, SpaceError
 from app.database import Database
 from app.runs.history import run_of
 from app.runs.ledger import Ledger
@@ -25,7 +25,7 @@ _STEP_OF_THE_CLOCK = timedelta(seconds=5)
 _STANDSTILL = timedelta(seconds=10)
 _BATCH = 200
 
-Holder = tuple[int, str]
+Holder = tuple[int, str | None]
 """The attempt and the process that hold a run."""
 
 
@@ -37,6 +37,19 @@ class Definitions(Protocol):
 
     def snapshot(self) -> Snapshot:
         """Return the tasks that are in force."""
+
+
+class Undoing(Protocol):
+    """Knows what attempts changed in the space, and takes it back."""
+
+    def is_needed(self, connection: Connection, run_id: str, attempt: int) -> bool:
+        """Say whether the attempt announced changes that were not taken back."""
+
+    def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> object:
+        """Take them back; raise where that has to be tried again."""
+
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> None:
+        """Remove what an attempt that began then remembered and felt."""
 
 
 class Recovery:
@@ -56,6 +69,7 @@ class Recovery:
         clock: Clock,
         *,
         held_here: Callable[[], Set[str]],
+        taking_back: Undoing | None = None,
     ) -> None:
         self._database = database
         self._ledger = ledger
@@ -64,6 +78,7 @@ class Recovery:
         self._results = results
         self._clock = clock
         self._held_here = held_here
+        self._taking_back = taking_back
         self._seen_wall, self._seen_ticks = clock.now(), clock.monotonic()
         self._trusted_from = self._seen_ticks
 
@@ -81,22 +96,67 @@ class Recovery:
     def release(self, holders: Mapping[str, Holder], *, reason: str) -> int:
         """End the attempts that hold these runs, by each task's `on_interrupt`.
 
-        A run that another attempt or owner holds by now is left alone.
+        What they changed in the space is taken back before that. A run that another attempt or
+        owner holds by now is left alone.
         """
         if not holders:
             return 0
         reruns = self._reruns(list(holders))
+        released, changed = self._release(holders, reruns, reason)
+        for run_id, (attempt, alive_until) in changed.items():
+            if self._take_back(run_id, attempt, alive_until):
+                released += self._release({run_id: (attempt, None)}, reruns, reason)[0]
+        return released
+
+    def _release(
+        self, holders: Mapping[str, Holder], reruns: Mapping[str, bool], reason: str
+    ) -> tuple[int, dict[str, tuple[int, datetime | None]]]:
+        """End attempts that changed nothing; let go of the others, and return those.
+
+        With each goes until when its process may have lived.
+
+        Nobody holds a run that was let go of: what its process still says is refused, and whoever
+        finds it goes on with taking back.
+        """
         now = self._clock.now()
-        released = 0
+        released, changed = 0, dict[str, tuple[int, datetime | None]]()
         with self._database.write() as connection:
             for row in self._ledger.locked_running(connection, list(holders)):
                 if holders[row.id] != (row.attempt, row.owner):
                     continue
+                if self._has_changed(connection, row):
+                    changed[row.id] = (row.attempt, self._let_go(connection, row))
+                    continue
+                if self._taking_back is not None:
+                    self._taking_back.unlive(connection, row.id, row.started_at)
                 rerun = row.attempt < MOST_ATTEMPTS and reruns.get(row.id, False)
                 status = self._ledger.release(connection, row, reason=reason, rerun=rerun, now=now)
                 log.warning("run.interrupted", run_id=row.id, reason=reason, now=str(status))
                 released += 1
-        return released
+        return released, changed
+
+    def _let_go(self, connection: Connection, row: Row[Any]) -> datetime | None:
+        if row.owner is None:
+            # somebody let go of it before
+            return row.due_at  # type: ignore[no-any-return]  # a row has no types
+        alive_until = self._processes.alive_until(connection, row.owner)
+        self._ledger.let_go(connection, row, alive_until or self._clock.now())
+        return alive_until
+
+    def _has_changed(self, connection: Connection, row: Row[Any]) -> bool:
+        undoing = self._taking_back
+        return undoing is not None and undoing.is_needed(connection, row.id, row.attempt)
+
+    def _take_back(self, run_id: str, attempt: int, alive_until: datetime | None) -> bool:
+        """Take back what an attempt changed; False where it has to be tried again."""
+        try:
+            if self._taking_back is not None:
+                self._taking_back.rollback(run_id, attempt, alive_until)
+        except SpaceError as error:
+            # the run stays as it is, without an owner, and is found again
+            log.warning("run.not_rolled_back", run_id=run_id, error=error.detail)
+            return False
+        return True
 
     def _release_orphans(self) -> int:
         if self._clock_was_stepped():

@@ -59,9 +59,10 @@ REASONS: Mapping[str, str] = {
     "persona_limit": "the persona asked to come back later",
     "persona_refused": "the persona refused the prompt",
     "persona_error": "the persona failed on its own side",
-    "persona_too_long": "the answer was longer than what is read",
+    "persona_too_long": "the prompt or the answer was longer than what is taken",
     "persona_protocol": "the answer was not in the agreed format",
     "empty_answer": "the persona answered nothing",
+    "no_effect": "the persona answered, but did not change the files that the task expects",
     "space_error": "a file of the persona's space could not be used",
     "internal": "an error in this service; its log has the details",
 }

@@ -1,7 +1,8 @@
 """One run from claim to outcome: the prompt made, the persona asked, the answer judged."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -17,16 +18,21 @@ from app.core.errors import (
     PersonaTimeout,
     SpaceError,
 )
-from app.persona.client import Deadline, Occasion, Persona, Reply, Request
+from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
+from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
+from app.persona.words import storable
+from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
+from app.runs.recording import NoRecorder, Recorder, Recording
 from app.runs.run import Outcome, Status
-from app.tasks.task import Task
+from app.tasks.task import Expected, Task
 
 log = structlog.get_logger(__name__)
 
 MOST_RESPONSE = 1024 * 1024
 MOST_ERROR = 4000
+_MOST_FILES = 1000
 _ASK_AGAIN_AFTER = timedelta(milliseconds=500)
 
 
@@ -43,16 +49,51 @@ class Book(Protocol):
 class Runner:
     """Runs claims; never raises, whatever the persona does."""
 
-    def __init__(self, persona: Persona, book: Book, clock: Clock, *, longest: timedelta) -> None:
+    def __init__(
+        self,
+        persona: Persona,
+        book: Book,
+        clock: Clock,
+        *,
+        longest: timedelta,
+        recorder: Recorder | None = None,
+        defaults: Mapping[str, Sequence[Expected]] | None = None,
+        inner_life: InnerLife | None = None,
+    ) -> None:
+        """`defaults` are the files that the default tasks promise to change, by task id.
+
+        Without an inner life answers are kept as they come.
+        """
         self._persona = persona
         self._book = book
         self._clock = clock
         self._longest = longest
+        self._recorder = recorder or NoRecorder()
+        self._defaults = defaults or {}
+        self._inner_life = inner_life
 
     def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
         """Ask the persona and return how it ended; at most the task's timeout long."""
         try:
-            return self._ask(claim, cancelled)
+            recording = self._recorder.begin(claim)
+        except Exception as error:
+            log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
+            return self._broke(error)
+        outcome = self._outcome(claim, cancelled, recording)
+        if outcome.status is Status.SUCCEEDED:
+            return outcome
+        try:
+            changes = self._changes(recording, (), cancelled)
+        except Exception:
+            log.exception("space.changes_unknown", run_id=claim.run_id)
+            return outcome
+        if not changes:
+            return outcome
+        return replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
+
+    def _outcome(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
+        try:
+            return self._ask(claim, cancelled, recording)
         except PersonaTimeout as error:
             return self._ended(Status.TIMED_OUT, error.reason, error)
         except PersonaCancelled as error:
@@ -62,19 +103,83 @@ class Runner:
         except SpaceError as error:
             return self._ended(Status.FAILED, "space_error", error)
         except Exception as error:
-            # a fault of our own must end as an outcome too, or the slot would have none
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            name = type(error).__name__
-            return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
+            return self._broke(error)
 
-    def _ask(self, claim: Claim, cancelled: threading.Event) -> Outcome:
+    def _broke(self, error: Exception) -> Outcome:
+        """Let a fault of our own be an outcome too, or the slot would have none."""
+        name = type(error).__name__
+        return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
+
+    def would_send(self, claim: Claim, *, within: timedelta) -> Sequence[Sent]:
+        """Return what the run of such a claim would send first; raise what the persona raises."""
+        task = self._book.task_at(claim.task_id, claim.revision)
+        deadline = Deadline(self._clock, within, threading.Event())
+        return self._persona.would_send(self._request(task, claim), deadline)
+
+    def _ask(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
         task = self._task(claim, cancelled)
-        occasion = self._occasion(claim)
-        prompt = render_prompt(task, occasion, self._refused())
-        request = Request(task=task, occasion=occasion, prompt=prompt)
+        if not self._persona.has_hands:
+            self._look_first(recording)
+        request = replace(self._request(task, claim), changes=recording)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
-        return self._judge(task, reply)
+        if self._inner_life is not None:
+            reply = self._inner_life.take_in(reply, request, deadline)
+        outcome = self._judge(task, reply)
+        promises = promised(task, self._defaults, has_hands=self._persona.has_hands)
+        changes = self._changes(recording, [tidy(each.path) for each in promises], cancelled)
+        return self._compare(outcome, promises, changes)
+
+    def _look_first(self, recording: Recording) -> None:
+        try:
+            recording.look_first()
+        except SpaceError as error:
+            # a persona that never touches the space can do without it
+            log.warning("space.not_looked_at", error=error.detail)
+
+    def _changes(
+        self, recording: Recording, compared: Collection[str], cancelled: threading.Event
+    ) -> Sequence[Changed]:
+        """Return what the run changed; while the ledger does not answer, ask it again."""
+        while True:
+            try:
+                return recording.finish(compared)
+            except LedgerUnavailable:
+                if self._clock.wait(cancelled, _ASK_AGAIN_AFTER):
+                    return ()
+            except SpaceError as error:
+                log.error("space.changes_unknown", error=error.detail)
+                return ()
+
+    def _compare(
+        self, outcome: Outcome, promises: Sequence[Expected], changes: Sequence[Changed]
+    ) -> Outcome:
+        """Let the outcome say what was changed, and fail where less was than was promised."""
+        outcome = replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
+        missing = unmet(promises, changes)
+        if not missing:
+            return outcome
+        found = ", ".join(f"{each.change} `{each.path}`" for each in changes) or "nothing"
+        error = f"{'; '.join(missing)}. Changed was: {found}"
+        return replace(
+            outcome, status=Status.FAILED, reason="no_effect", error=storable(error[:MOST_ERROR])
+        )
+
+    def _files(self, changes: Sequence[Changed]) -> list[dict[str, object]]:
+        return [
+            {
+                "path": change.path,
+                "change": change.change,
+                **({"shared": True} if change.shared else {}),
+            }
+            for change in changes[:_MOST_FILES]
+        ]
+
+    def _request(self, task: Task, claim: Claim) -> Request:
+        occasion, refused = self._occasion(claim), self._refused()
+        prompt = render_prompt(task, occasion, refused)
+        return Request(task=task, occasion=occasion, prompt=prompt, refused=refused)
 
     def _task(self, claim: Claim, cancelled: threading.Event) -> Task:
         """Return the task of the claim; while the ledger does not answer, ask it again."""
@@ -107,7 +212,9 @@ class Runner:
 
     def _judge(self, task: Task, reply: Reply) -> Outcome:
         if not reply.text.strip():
-            raise EmptyAnswer
+            empty = EmptyAnswer()
+            empty.account = reply.metadata
+            raise empty
         metadata = {
             "reconciliation": reply.reconciliation,
             "task_type": str(task.type),
@@ -117,7 +224,7 @@ class Runner:
         return Outcome(
             status=Status.SUCCEEDED,
             completed_at=self._now(),
-            response=_storable(reply.text[:MOST_RESPONSE]),
+            response=storable(reply.text[:MOST_RESPONSE]),
             metadata=metadata,
         )
 
@@ -126,13 +233,9 @@ class Runner:
             status=status,
             completed_at=self._now(),
             reason=reason,
-            error=_storable(error.detail[:MOST_ERROR]),
+            error=storable(error.detail[:MOST_ERROR]),
+            metadata=error.account if isinstance(error, PersonaError) else {},
         )
 
     def _now(self) -> datetime:
         return self._clock.now()
-
-
-def _storable(text: str) -> str:
-    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -94,6 +94,26 @@ attempts = Table(
     comment="attempts that ended without ending their run; the last one stands in runs itself",
 )
 
+changed_paths = Table(
+    "changed_paths",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("run_id", String(26), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("before", String(40), nullable=True),
+    Column("after", String(40), nullable=True),
+    Column("mode", Integer, nullable=True),
+    Column("shared", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=True),
+    Column("undone_at", Instant, nullable=True),
+    Index("ix_changed_paths_run_id", "run_id"),
+    Index("ix_changed_paths_at", "at"),
+    comment="the history of each file, step by step; before and after name contents",
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

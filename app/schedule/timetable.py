@@ -1,9 +1,12 @@
 """Answers the registry's questions about schedules from the book of schedules."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from app.persona.tools.authorship import SHORTEST_INTERVAL
 from app.schedule.book import ScheduleBook
+from app.schedule.grammar import warnings
 from app.tasks.task import Task
+from app.tasks.timetable import Ahead
 
 
 class TaskTimetable:
@@ -21,6 +24,22 @@ class TaskTimetable:
         """Raise ScheduleError where it never fires again or fires too often."""
         self._book.admit(self._book.read(text, timezone, now=now), now)
 
+    @property
+    def shortest(self) -> timedelta:
+        """The shortest time that may lie between two fires of one task."""
+        return self._book.min_interval
+
+    def ahead(self, text: str, timezone: str | None, now: datetime, count: int) -> Ahead:
+        """Return what a schedule means from now on; raise ScheduleError where it means nothing."""
+        schedule = self._book.read(text, timezone, now=now)
+        return Ahead(
+            text=schedule.text,
+            timezone=schedule.timezone,
+            sentence=schedule.sentence,
+            fires=self._book.preview(schedule, now, count),
+            warnings=warnings(schedule, now),
+        )
+
     def next_after(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
         return self._book.read(task.schedule, task.timezone).trigger.next_after(instant)
@@ -28,3 +47,8 @@ class TaskTimetable:
     def last_until(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's newest slot at or before the instant."""
         return self._book.read(task.schedule, task.timezone).trigger.last_until(instant)
+
+
+def outlook_of_persona(min_interval: timedelta, default_timezone: str) -> TaskTimetable:
+    """Return the timetable for what a persona writes: its schedules fire less often."""
+    return TaskTimetable(ScheduleBook(max(min_interval, SHORTEST_INTERVAL), default_timezone))

@@ -29,9 +29,10 @@ class Put:
 
 @dataclass(frozen=True, kw_only=True)
 class Remove:
-    """Delete the task; its runs and revisions stay readable."""
+    """Delete the task; its runs and revisions stay readable, with the reason."""
 
     task_id: str
+    reason: str | None = None
 
 
 Change = Put | Remove

@@ -27,7 +27,7 @@ from app.tasks.changes import Change, Put, Remove
 from app.tasks.revising import Revising, trigger_changed
 from app.tasks.schema import check_definition, read_task, schedule_error
 from app.tasks.tables import registry_clock, task_revisions
-from app.tasks.task import Author, InForce, Revision, Snapshot, Task, TaskRecord
+from app.tasks.task import Author, InForce, Revision, Snapshot, Task, TaskRecord, Tombstone
 from app.tasks.timetable import Slots, Timetable
 
 log = structlog.get_logger(__name__)
@@ -140,6 +140,11 @@ class Registry:
             raise TaskNotFound(task_id)
         return found
 
+    def deleted_since(self, since: datetime) -> list[Tombstone]:
+        """Return the tasks that were deleted after `since` and are not in force again."""
+        with self._database.read() as connection:
+            return rows.tombstones_since(connection, since)
+
     def in_force_between(self, since: datetime, until: datetime) -> Iterator[InForce]:
         """Yield which definition of each task was in force when in (since, until], by task."""
         with self._database.read() as connection:
@@ -227,12 +232,19 @@ class Registry:
 
         return self.change([task_id], decide, author).records[task_id]
 
-    def delete(self, task_id: str, author: Author, *, if_revision: int | None = None) -> None:
-        """Delete a task and leave a tombstone; its runs and revisions stay readable."""
+    def delete(
+        self,
+        task_id: str,
+        author: Author,
+        *,
+        if_revision: int | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Delete a task and leave a tombstone with the reason; its runs and revisions stay."""
 
         def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
             _found(current, task_id, if_revision)
-            return [Remove(task_id=task_id)]
+            return [Remove(task_id=task_id, reason=reason)]
 
         self.change([task_id], decide, author)
 

@@ -40,6 +40,7 @@ class _Step:
     moves: bool
     imported: ImportedState
     owed_from: datetime | None
+    reason: str | None = None
 
     @property
     def action(self) -> str:
@@ -99,6 +100,7 @@ class Revising:
                 moves=True,
                 imported=ImportedState(),
                 owed_from=None,
+                reason=change.reason,
             )
         text, timezone = self._timetable.canonical(
             change.definition["schedule"], change.definition.get("timezone"), now
@@ -207,6 +209,7 @@ def _remember(
             "definition": step.definition,
             "timezone": values["timezone"],
             "version": values["changed"],
+            "reason": step.reason,
         }
         for step, values in zip(steps, stored, strict=True)
     ]

@@ -11,7 +11,7 @@ from app.bulk import BulkRead, BulkWrite
 from app.database import Instant
 from app.tasks.schema import read_task
 from app.tasks.tables import registry_clock, task_revisions, tasks
-from app.tasks.task import Author, InForce, LastRun, Revision, TaskRecord
+from app.tasks.task import Author, InForce, LastRun, Revision, TaskRecord, Tombstone
 
 _MOST_IN_ONE_QUERY = 500
 
@@ -282,18 +282,61 @@ def in_force_between(connection: Connection, since: datetime, until: datetime) -
 
 def revision_of(row: Row[Any]) -> Revision:
     """Make the value of a row of `task_revisions`."""
-    kind, _, name = row.author.partition(":")
     return Revision(
         task_id=row.task_id,
         revision=row.revision,
         at=row.at,
         effective_from=row.effective_from,
-        author=Author(kind=kind, name=name),
+        author=_author_of(row.author),
         action=row.action,
         definition=row.definition,
         timezone=row.timezone,
         version=row.version,
+        reason=row.reason,
     )
+
+
+def created_since(connection: Connection, kind: str, since: datetime) -> list[datetime]:
+    """Return when authors of a kind created tasks after `since`, deleted ones too, oldest first."""
+    query = (
+        select(task_revisions.c.at)
+        .where(
+            task_revisions.c.at > since,
+            task_revisions.c.action == "created",
+            task_revisions.c.author.startswith(f"{kind}:"),
+        )
+        .order_by(task_revisions.c.at)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def tombstones_since(connection: Connection, since: datetime) -> list[Tombstone]:
+    """Return the tasks that were deleted after `since` and are not in force again."""
+    query = select(
+        tasks.c.definition,
+        tasks.c.timezone,
+        task_revisions.c.at,
+        task_revisions.c.author,
+        task_revisions.c.reason,
+    ).where(
+        tasks.c.deleted_at > since,
+        tasks.c.id == task_revisions.c.task_id,
+        tasks.c.revision == task_revisions.c.revision,
+    )
+    return [
+        Tombstone(
+            task=read_task(row.definition, row.timezone),
+            at=row.at,
+            author=_author_of(row.author),
+            reason=row.reason,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _author_of(text: str) -> Author:
+    kind, _, name = text.partition(":")
+    return Author(kind=kind, name=name)
 
 
 def _batches(ids: list[str]) -> list[list[str]]:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.core.errors import FieldError, InvalidInput, ScheduleError, TimezoneUnknown
 from app.core.spans import read_span
 from app.tasks.task import (
     DEFAULT_TIMEOUT,
+    Change,
+    Expected,
     Missed,
     OnInterrupt,
     Overlap,
@@ -38,6 +40,18 @@ class _Strict(fields.Boolean):
         if not isinstance(value, bool):
             raise ValidationError("must be true or false")
         return value
+
+
+class _Whole(fields.Integer):
+    """A whole number; not true, not 1.5, not text; for JSON 5.0 is one too."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        is_whole = not isinstance(value, bool) and (
+            isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        )
+        if not is_whole:
+            raise ValidationError("must be a whole number")
+        return int(value)
 
 
 class Span(fields.Field[str]):
@@ -82,6 +96,28 @@ _name: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_NA
 _prompt: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_PROMPT)]
 
 
+class ExpectedSchema(Schema):
+    """A file that every run must have changed."""
+
+    path = fields.String(
+        required=True,
+        validate=validate.Length(min=1, max=1_000),
+        metadata={"description": "below the space", "example": "scratch/daily_reflections.md"},
+    )
+    change = fields.String(
+        validate=_one_of(Change),
+        metadata={
+            "description": "appended: the old content still begins it; updated: any change; "
+            "created: it was not there before",
+            "default": "updated",
+        },
+    )
+    min_bytes = _Whole(
+        validate=validate.Range(0, 8 * 1024 * 1024),
+        metadata={"description": "least bytes added, or least size", "default": 1},
+    )
+
+
 class PolicySchema(Schema):
     """What every definition may hold beside its five required fields."""
 
@@ -113,6 +149,40 @@ class PolicySchema(Schema):
     on_interrupt = fields.String(
         validate=_one_of(OnInterrupt),
         metadata={"description": "when the process of a run dies", "default": "rerun"},
+    )
+    expects = fields.List(
+        fields.Nested(lambda: ExpectedSchema(unknown=RAISE)),
+        validate=validate.Length(max=20),
+        metadata={"description": "files that every run must have changed, or it fails"},
+    )
+    model = fields.String(
+        validate=validate.Length(min=1, max=200),
+        metadata={"description": "language model of this task; PERSONA_MODEL unless set"},
+    )
+    temperature = fields.Float(
+        validate=validate.Range(0, 2),
+        metadata={"description": "0 to 2; the model's own unless set"},
+    )
+    max_tokens = _Whole(
+        validate=validate.Range(1, 1_000_000),
+        metadata={"description": "most tokens of one answer of the model"},
+    )
+    tools = fields.List(
+        fields.String(validate=validate.Length(min=1, max=64)),
+        validate=validate.Length(max=50),
+        metadata={
+            "description": "the only tools that a run may use; unless set, all but those that "
+            "a task has to name"
+        },
+    )
+    max_rounds = _Whole(
+        validate=validate.Range(1, 100),
+        metadata={"description": "most times that the model is asked in one run"},
+    )
+    parameters = fields.Dict(
+        keys=fields.String(validate=validate.Length(max=200)),
+        validate=validate.Length(max=LARGEST_METADATA),
+        metadata={"description": "values that the prompt is given"},
     )
     metadata = fields.Dict(
         keys=fields.String(validate=validate.Length(max=200)),
@@ -196,7 +266,26 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         overlap=Overlap(overlap) if overlap is not None else Overlap.SKIP,
         timeout=read_span(definition["timeout"]) if "timeout" in definition else DEFAULT_TIMEOUT,
         on_interrupt=OnInterrupt(interrupt) if interrupt is not None else OnInterrupt.RERUN,
+        expects=expected_of(definition),
+        model=given("model"),
+        temperature=given("temperature"),
+        max_tokens=given("max_tokens"),
+        tools=given("tools"),
+        max_rounds=given("max_rounds"),
+        parameters=definition.get("parameters", {}),
         metadata=definition.get("metadata", {}),
+    )
+
+
+def expected_of(definition: Mapping[str, Any]) -> tuple[Expected, ...]:
+    """Return the files that a checked definition expects to be changed."""
+    return tuple(
+        Expected(
+            path=expected["path"],
+            change=Change(expected.get("change", Change.UPDATED)),
+            min_bytes=expected.get("min_bytes", 1),
+        )
+        for expected in definition.get("expects", ())
     )
 
 

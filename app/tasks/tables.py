@@ -47,7 +47,9 @@ task_revisions = Table(
     Column("definition", Json, nullable=True),
     Column("timezone", String(64), nullable=False),
     Column("version", Integer, nullable=False),
+    Column("reason", Text, nullable=True),
     Index("ix_task_revisions_version", "version"),
+    Index("ix_task_revisions_at", "at"),
 )
 
 desk = Table(

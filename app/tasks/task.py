@@ -1,6 +1,6 @@
 """A task and its policies: frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -40,6 +40,28 @@ class OnInterrupt(StrEnum):
     LEAVE = "leave"
 
 
+class Change(StrEnum):
+    """What a run must have done to a file that its task expects."""
+
+    APPENDED = "appended"
+    UPDATED = "updated"
+    CREATED = "created"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Expected:
+    """A file of the space that every run of a task must have changed, or the run failed.
+
+    `appended` means what the file held still stands at its beginning, `updated` any change and
+    `created` that there was no such file. `min_bytes` is how many bytes were added (appended) or
+    the least size of the file (updated, created).
+    """
+
+    path: str
+    change: Change = Change.UPDATED
+    min_bytes: int = 1
+
+
 DEFAULT_TIMEOUT = timedelta(minutes=15)
 
 
@@ -48,7 +70,8 @@ class Task:
     """One task as it is in force.
 
     `timezone` is the IANA name that its schedule is read in, already resolved; `missed_window`
-    None means half the period, see planning.
+    None means half the period, see planning. `model`, `temperature`, `max_tokens` and `max_rounds`
+    None mean what the settings say, `tools` None all tools but those that a task has to name.
     """
 
     id: str
@@ -63,6 +86,13 @@ class Task:
     overlap: Overlap = Overlap.SKIP
     timeout: timedelta = DEFAULT_TIMEOUT
     on_interrupt: OnInterrupt = OnInterrupt.RERUN
+    expects: Sequence[Expected] = ()
+    model: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    tools: Sequence[str] | None = None
+    max_rounds: int | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -114,7 +144,7 @@ class TaskRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """One revision of a task: who, when, what.
+    """One revision of a task: who, when, what, and why where its author said so.
 
     `definition` is None for a deletion. `effective_from` is where its slots begin (exclusive).
     """
@@ -128,6 +158,17 @@ class Revision:
     definition: Mapping[str, Any] | None
     timezone: str
     version: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tombstone:
+    """A task that was deleted, as it was last defined, and who deleted it when and why."""
+
+    task: Task
+    at: datetime
+    author: Author
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

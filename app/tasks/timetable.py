@@ -1,7 +1,8 @@
 """What the registry needs to know of schedules and slots; the parts that know them promise it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -23,6 +24,34 @@ class Timetable(Protocol):
 
     def last_until(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's newest slot at or before the instant."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """A schedule looked ahead: the text as it is stored, its resolved zone, itself in words.
+
+    `fires` are the next ones, oldest first; `warnings` say what its author may not expect.
+    """
+
+    text: str
+    timezone: str
+    sentence: str
+    fires: Sequence[datetime]
+    warnings: Sequence[str]
+
+
+class Outlook(Protocol):
+    """Looks schedules ahead, for somebody who may not write every schedule that can be read."""
+
+    @property
+    def shortest(self) -> timedelta:
+        """The shortest time that may lie between two fires of a schedule that is written."""
+
+    def ahead(self, text: str, timezone: str | None, now: datetime, count: int) -> Ahead:
+        """Return what a schedule means from now on; raise ScheduleError where it means nothing."""
+
+    def admit(self, text: str, timezone: str, now: datetime) -> None:
+        """Raise ScheduleError where it never fires again or fires too often."""
 
 
 class Slots(Protocol):

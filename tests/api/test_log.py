@@ -22,7 +22,12 @@ def stream() -> Iterator[io.StringIO]:
 
 
 def write_to(stream: io.StringIO, log_format: str) -> None:
-    settings = {"API_TOKEN": TOKEN, "DATABASE_URL": DATABASE, "LOG_FORMAT": log_format}
+    settings = {
+        "API_TOKEN": TOKEN,
+        "DATABASE_URL": DATABASE,
+        "LOG_FORMAT": log_format,
+        "PERSONA_API_KEY": "sk-of-a-model",
+    }
     settings |= {"PERSONA_BACKEND": "service", "PERSONA_URL": "http://me:opensesame@p.example"}
     configure_logging(read_settings(settings), stream=stream)
 
@@ -34,7 +39,7 @@ def test_no_secret_reaches_the_log_wherever_it_comes_from(
     write_to(stream, log_format)
     log = structlog.get_logger("test")
     log.info("event", header=f"Bearer {TOKEN}", nested={"list": [f"x{TOKEN}"]})
-    log.info(f"event {TOKEN}")
+    log.info(f"event {TOKEN} sk-of-a-model")
     logging.getLogger("foreign").warning("cannot reach %s with pass@word", "db")
     try:
         raise ValueError(f"opensesame and {TOKEN}")
@@ -42,7 +47,7 @@ def test_no_secret_reaches_the_log_wherever_it_comes_from(
         log.exception("broke")
     text = stream.getvalue()
     assert len(text.splitlines()) >= 4
-    for secret in (TOKEN, "pass@word", "opensesame"):
+    for secret in (TOKEN, "pass@word", "opensesame", "sk-of-a-model"):
         assert secret not in text
     assert "***" in text
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from app import create_app
 from app.config import Settings
 from app.core.errors import SpaceError
 from app.persona.fakes import ScriptedPersona
-from app.wiring import Services
+from app.wiring import Services, build
 from tests.api.clocks import ShiftedClock
 from tests.conftest import on_sqlite
 
@@ -104,6 +105,7 @@ def test_where_nothing_ticks_health_is_red_and_says_so(client: FlaskClient) -> N
         "tick_age_seconds",
         "oldest_overdue_slot",
         "processes",
+        "scripts",
         "version",
     ]
     assert body["status"] == "failing"
@@ -137,3 +139,19 @@ def test_a_persona_with_a_problem_turns_it_red(
     response = client.get("/healthz")
     assert response.status_code == 503
     assert body_of(response)["reasons"] == ["the persona is on strike"]
+
+
+def test_health_tells_whether_scripts_can_be_run_and_stays_green_where_not(
+    settings: Settings, clock: ShiftedClock, persona: ScriptedPersona
+) -> None:
+    services = build(replace(settings, scripts=False), clock=clock, persona=persona)
+    services.prepare()
+    services.start()
+    services.clockwork.wake()
+    response = create_app(settings, services_factory=lambda: services).test_client().get("/healthz")
+    services.stop()
+    assert response.status_code == 200
+    assert body_of(response)["scripts"] == {
+        "available": False,
+        "reason": "scripts are switched off: SCRIPTS=off",
+    }

@@ -116,6 +116,7 @@ def test_the_history_tells_who_changed_what(client: FlaskClient) -> None:
         "effective_from",
         "definition",
         "changes",
+        "reason",
     ]
     assert (changed["revision"], changed["author"], changed["action"]) == (2, "owner", "updated")
     assert changed["changes"] == {

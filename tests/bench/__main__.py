@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench import idle, loading, newest, reads, stampede, triggers
+from tests.bench import idle, loading, memory, newest, reads, stampede, triggers
 from tests.bench.report import Line, table
 from tests.bench.scale import FULL, QUICK, Scale
 
 CASES: dict[str, Callable[[Scale, Path], Iterator[Line]]] = {
     "triggers": triggers.lines,
     "newest": newest.lines,
+    "memory": memory.lines,
     "loading": loading.lines,
     "idle": idle.lines,
     "lateness": idle.punctuality,

@@ -1,12 +1,12 @@
 """What it costs to hold many tasks, and how late one task starts when nothing else goes on."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from app.persona.client import Deadline, Reply, Request
+from app.persona.client import Deadline, Reply, Request, Sent, as_one_message
 from app.schedule.jobstore import RegistryJobStore
 from tests.bench import peers
 from tests.bench.apart import apart, meanwhile, resident
@@ -95,6 +95,7 @@ class _Punctual:
     """A persona that notes when it was asked."""
 
     name = "punctual"
+    has_hands = True
 
     def __init__(self) -> None:
         self.asked: list[float] = []
@@ -104,6 +105,9 @@ class _Punctual:
         assert request.occasion.scheduled_for is not None
         self.asked.append(now - request.occasion.scheduled_for.timestamp())
         return Reply(text="Here I am.")
+
+    def would_send(self, request: Request, _deadline: Deadline) -> Sequence[Sent]:
+        return as_one_message(request)
 
     def problem(self) -> str | None:
         return None

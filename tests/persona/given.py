@@ -2,13 +2,22 @@
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from app.core.clock import Clock, FakeClock, SystemClock
-from app.persona.client import Deadline, Occasion, PastRun, PreviousRun, Request
+from app.persona.client import Deadline, Occasion, PastRun, PreviousRun, Records, Request
+from app.persona.embedded import EmbeddedPersona
+from app.persona.fakes import ListedMemories, ListedMoods
+from app.persona.feelings.lexicon import english
+from app.persona.life import KeepsMemories, KeepsMoods, Life
+from app.persona.memory.memory import Memory
 from app.persona.prompt import render_prompt
+from app.persona.quota import Quota
+from app.persona.space import Space
+from app.persona.writing import Hands
 from app.tasks.task import Task, TaskType
 
 NOW = datetime(2025, 10, 27, 0, 0, 2, tzinfo=UTC)
@@ -73,6 +82,45 @@ def a_past_run(text: str = "It went well.", **changes: Any) -> PastRun:
 def a_previous_run(**changes: Any) -> PreviousRun:
     fields = {"status": "succeeded", "reason": None, "completed_at": NOW - timedelta(days=1)}
     return PreviousRun(**{**fields, **changes})
+
+
+def a_memory(text: str = "We planted tomatoes.", **changes: Any) -> Memory:
+    fields = {
+        "id": f"m-{text}",
+        "kind": "note",
+        "at": NOW - timedelta(hours=3),
+        "origin": "api",
+        "run_id": None,
+        "task_id": None,
+        "metadata": {},
+        "created_at": NOW,
+    }
+    return Memory(text=text, **{**fields, **changes})
+
+
+def a_life(
+    memories: KeepsMemories | None = None,
+    moods: KeepsMoods | None = None,
+    fitting: Callable[[Request], Sequence[Memory]] = lambda _: (),
+    tools: Sequence[str] = (),
+) -> Life:
+    return Life(
+        memories=memories or ListedMemories(),
+        moods=moods or ListedMoods(),
+        fitting=fitting,
+        lexicon=english,
+        tools=tools,
+    )
+
+
+def an_embedded_persona(
+    space: Space, records: Records, life: Life | None = None
+) -> EmbeddedPersona:
+    return EmbeddedPersona(space, hands_on(space), records, life or a_life())
+
+
+def hands_on(space: Space, clock: Clock | None = None, **bounds: int) -> Hands:
+    return Hands(space, Quota(space, clock or FakeClock(NOW), **bounds))
 
 
 def put(root: Path, path: str, text: str, ago: timedelta = timedelta(hours=1)) -> Path:

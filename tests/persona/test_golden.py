@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from app.persona.embedded import EmbeddedPersona
 from app.persona.fakes import ListedRecords
 from app.persona.space import Space, ensure_space
 from app.tasks.task import TaskType
-from tests.persona.given import NOW, a_deadline, a_past_run, a_request, a_task, put
+from tests.persona.given import (
+    NOW,
+    a_deadline,
+    a_past_run,
+    a_request,
+    a_task,
+    an_embedded_persona,
+    put,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 TARGETS = {
@@ -88,7 +95,7 @@ def two_entries(kind: TaskType, root: Path) -> str:
         timezone="Europe/Berlin",
     )
     records = first_week(root)
-    persona = EmbeddedPersona(Space(root), records)
+    persona = an_embedded_persona(Space(root), records)
     persona.reply(a_request(task, run_id="01k8first"), a_deadline())
     second_week(root, records, target)
     later = {"now": NOW + WEEK, "scheduled_for": NOW + WEEK, "origin": "manual"}

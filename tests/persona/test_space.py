@@ -3,34 +3,39 @@
 import fcntl
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.core.clock import FakeClock
 from app.core.errors import NoSuchFile, PersonaTimeout, SpaceError
 from app.persona.appending import LARGEST_FILE, create, replace
+from app.persona.client import Deadline, Unrecorded
 from app.persona.openat import FOLDER, Openat2, Opener, Walk, best_opener, held
+from app.persona.paths import DEEPEST
 from app.persona.space import (
-    DEEPEST,
     MOST_ENTRIES,
     Space,
+    SpaceFile,
     ensure_space,
     skeleton_folders,
     space_file,
 )
-from tests.persona.given import NOW, a_deadline, a_real_deadline, put
+from tests.persona.given import NOW, a_deadline, a_real_deadline, hands_on, put
+from tests.persona.treachery import SECRET, TRAPS, everything, names, plant, swapping
 
 SKELETON = Path(__file__).parents[2] / "app" / "persona" / "skeleton"
-SECRET = "the secret of somebody else"
+
+
+def append(space: Space, path: str, text: str, deadline: Deadline, **more: Any) -> bool:
+    return hands_on(space).append_text(path, text, deadline, Unrecorded(), **more)
 
 
 @pytest.fixture(params=["kernel", "walk"])
@@ -123,7 +128,7 @@ def test_a_path_that_is_not_simply_a_file_below_is_refused(
         space.read_text(path, 100)
     if path not in ("~/../../etc/passwd",):
         with pytest.raises(SpaceError):
-            space.append_text(path, "x", a_deadline())
+            append(space, path, "x", a_deadline())
     assert everything(space.root.parent) == before
 
 
@@ -133,82 +138,11 @@ def test_a_path_that_leads_upwards_is_told_so(space: Space, path: str) -> None:
         space.read_text(path, 100)
 
 
-def everything(root: Path) -> list[tuple[str, bytes]]:
-    """Return every file below with its content; folders made on the way do not count."""
-    files = (path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
-    return sorted((str(path.relative_to(root)), path.read_bytes()) for path in files)
-
-
-def plant(space: Space, outside: Path, what: str) -> str:
-    """Put something treacherous into the space; return the path that leads to it."""
-    scratch = space.root / "scratch"
-    trap = scratch / "trap.md"
-    if what == "link to a file outside":
-        trap.symlink_to(outside / "secret.md")
-    elif what == "relative link outside":
-        trap.symlink_to("../../outside/secret.md")
-    elif what == "link to nothing":
-        trap.symlink_to(outside / "new.md")
-    elif what == "link to itself":
-        trap.symlink_to("trap.md")
-    elif what == "link within the space":
-        trap.symlink_to("notes.md")
-    elif what == "link by proc":
-        trap.symlink_to("/proc/self/environ")
-    elif what == "link to a device":
-        trap.symlink_to("/dev/zero")
-    elif what == "hard link outside":
-        os.link(outside / "secret.md", trap)
-    elif what == "hard link within":
-        os.link(scratch / "notes.md", trap)
-    elif what == "pipe":
-        os.mkfifo(trap)
-    elif what == "socket":
-        with socket.socket(socket.AF_UNIX) as sock:
-            sock.bind(os.path.relpath(trap))
-    elif what == "folder":
-        trap.mkdir()
-    elif what == "folder that is a link outside":
-        (scratch / "door").symlink_to(outside)
-        return "scratch/door/secret.md"
-    elif what == "folder that is a link by proc":
-        (scratch / "door").symlink_to("/proc/self/cwd")
-        return "scratch/door/setup.cfg"
-    elif what == "folder that is a link within":
-        (space.root / "door").symlink_to("scratch")
-        return "door/notes.md"
-    elif what == "chain of links":
-        (scratch / "one").symlink_to("two")
-        (scratch / "two").symlink_to(outside)
-        return "scratch/one/secret.md"
-    return "scratch/trap.md"
-
-
-TRAPS = [
-    "link to a file outside",
-    "relative link outside",
-    "link to nothing",
-    "link to itself",
-    "link within the space",
-    "link by proc",
-    "link to a device",
-    "hard link outside",
-    "hard link within",
-    "pipe",
-    "socket",
-    "folder",
-    "folder that is a link outside",
-    "folder that is a link by proc",
-    "folder that is a link within",
-    "chain of links",
-]
-
-
 @pytest.mark.parametrize("trap", TRAPS)
 def test_what_is_no_plain_file_is_neither_read_nor_written_nor_waited_for(
     space: Space, outside: Path, trap: str
 ) -> None:
-    path = plant(space, outside, trap)
+    path = plant(space.root, outside, trap)
     before = everything(space.root.parent)
     with pytest.raises(SpaceError) as caught:
         space.read_text(path, 100)
@@ -216,7 +150,7 @@ def test_what_is_no_plain_file_is_neither_read_nor_written_nor_waited_for(
     with pytest.raises(SpaceError):
         space.exists(path)
     with pytest.raises(SpaceError) as caught:
-        space.append_text(path, "x", a_deadline())
+        append(space, path, "x", a_deadline())
     assert "all the time" not in caught.value.detail, "it must be refused before it is read"
     assert everything(space.root.parent) == before
     assert path not in [file.path for file in space.survey().files]
@@ -225,7 +159,7 @@ def test_what_is_no_plain_file_is_neither_read_nor_written_nor_waited_for(
 def test_new_folders_are_not_made_through_a_link(space: Space, outside: Path) -> None:
     (space.root / "scratch" / "door").symlink_to(outside)
     with pytest.raises(SpaceError):
-        space.append_text("scratch/door/new/notes.md", "x", a_deadline())
+        append(space, "scratch/door/new/notes.md", "x", a_deadline())
     assert not (outside / "new").exists()
 
 
@@ -243,7 +177,7 @@ def test_a_device_in_the_space_is_refused(space: Space) -> None:
 )
 def test_the_folder_of_the_service_is_not_written(space: Space, path: str) -> None:
     with pytest.raises(SpaceError, match="belongs to the service"):
-        space.append_text(path, "x", a_deadline())
+        append(space, path, "x", a_deadline())
     assert names(space.root / "tasks") == ["README.md", "results"]
 
 
@@ -256,39 +190,16 @@ def test_a_space_that_is_gone_is_a_problem_and_not_a_missing_file(space: Space) 
     assert not isinstance(caught.value, NoSuchFile)
 
 
-SWAPPING = """
-import ctypes, os, sys
-rename, here, exchange = ctypes.CDLL(None).renameat2, -100, 2
-door, link = os.fsencode(sys.argv[1]), os.fsencode(sys.argv[2])
-print("swapping", flush=True)
-while rename(here, door, here, link, exchange) == 0:
-    pass
-"""
-
-
-@contextmanager
-def swapping(space: Space, outside: Path) -> Iterator[None]:
-    """Swap a folder of the space with a link outside, as fast as a process can, without a gap."""
-    door, link = space.root / "door", space.root / "link"
-    door.mkdir()
-    (door / "secret.md").write_text("harmless")
-    link.symlink_to(outside)
-    command = [sys.executable, "-ISc", SWAPPING, str(door), str(link)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "swapping\n"
-        try:
-            yield
-            assert process.poll() is None, "it must have swapped to the end"
-        finally:
-            process.kill()
+def a_door(space: Space) -> Path:
+    put(space.root, "door/secret.md", "harmless")
+    return space.root / "door"
 
 
 def test_a_race_with_a_folder_that_becomes_a_link_never_leads_out(
     space: Space, outside: Path
 ) -> None:
     read = refused = 0
-    with swapping(space, outside):
+    with swapping(a_door(space), outside):
         while read + refused < 10_000 or (not (read and refused) and read + refused < 100_000):
             try:
                 assert space.read_text("door/secret.md", 100) == "harmless"
@@ -301,20 +212,16 @@ def test_a_race_with_a_folder_that_becomes_a_link_never_leads_out(
 
 def test_a_race_of_an_append_never_writes_outside(space: Space, outside: Path) -> None:
     written = tries = 0
-    with swapping(space, outside):
+    with swapping(a_door(space), outside):
         while (tries < 300 or not written) and tries < 10_000:
             tries += 1
             try:
-                written += space.append_text("door/new.md", "x\n", a_real_deadline(5))
+                written += append(space, "door/new.md", "x\n", a_real_deadline(5))
             except SpaceError:
                 continue
     assert 0 < written < tries
     assert names(outside) == ["secret.md"]
     assert (outside / "secret.md").read_text() == SECRET
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_survey_lists_files_newest_first_without_links_hidden_files_and_the_service(
@@ -380,8 +287,8 @@ def test_a_file_from_a_year_without_a_calendar_does_no_harm(seconds: float) -> N
 
 
 def test_an_append_makes_file_and_folders_and_keeps_what_was_there(space: Space) -> None:
-    assert space.append_text("new/folder/journal.md", "one\n", a_deadline())
-    assert space.append_text("new/folder/journal.md", "two\n", a_deadline())
+    assert append(space, "new/folder/journal.md", "one\n", a_deadline())
+    assert append(space, "new/folder/journal.md", "two\n", a_deadline())
     assert (space.root / "new/folder/journal.md").read_text() == "one\n\ntwo\n"
     assert names(space.root / "new" / "folder") == ["journal.md"]
 
@@ -392,7 +299,7 @@ def test_an_append_makes_file_and_folders_and_keeps_what_was_there(space: Space)
 )
 def test_an_append_is_set_off_by_an_empty_line(space: Space, before: str, after: str) -> None:
     put(space.root, "scratch/notes.md", before)
-    space.append_text("scratch/notes.md", "x", a_deadline())
+    append(space, "scratch/notes.md", "x", a_deadline())
     assert (space.root / "scratch/notes.md").read_text() == after
 
 
@@ -400,26 +307,26 @@ def test_bytes_that_are_no_text_and_the_mode_of_the_file_survive_an_append(space
     file = space.root / "scratch" / "notes.md"
     file.write_bytes(b"\xff\x00\r\n\n")
     file.chmod(0o640)
-    space.append_text("scratch/notes.md", "x", a_deadline())
+    append(space, "scratch/notes.md", "x", a_deadline())
     assert file.read_bytes() == b"\xff\x00\r\n\nx"
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
 def test_nothing_is_appended_where_the_mark_stands_already(space: Space) -> None:
     deadline = a_deadline()
-    assert space.append_text("scratch/notes.md", "run 7\n", deadline, unless="run 7")
+    assert append(space, "scratch/notes.md", "run 7\n", deadline, unless="run 7")
     before = (space.root / "scratch/notes.md").stat()
-    assert not space.append_text("scratch/notes.md", "run 7\n", deadline, unless="run 7")
+    assert not append(space, "scratch/notes.md", "run 7\n", deadline, unless="run 7")
     assert (space.root / "scratch/notes.md").stat() == before
-    assert space.append_text("scratch/notes.md", "run 8\n", deadline, unless="run 8")
+    assert append(space, "scratch/notes.md", "run 8\n", deadline, unless="run 8")
 
 
 def test_a_file_does_not_grow_without_bound(space: Space) -> None:
     file = put(space.root, "scratch/notes.md", "x" * (LARGEST_FILE - 10))
     with pytest.raises(SpaceError, match="would grow"):
-        space.append_text("scratch/notes.md", "y" * 20, a_deadline())
+        append(space, "scratch/notes.md", "y" * 20, a_deadline())
     assert file.stat().st_size == LARGEST_FILE - 10
-    assert space.append_text("scratch/notes.md", "y" * 8, a_deadline())
+    assert append(space, "scratch/notes.md", "y" * 8, a_deadline())
     assert file.stat().st_size == LARGEST_FILE
 
 
@@ -427,11 +334,11 @@ def test_what_a_kill_left_behind_is_neither_used_nor_in_the_way(
     space: Space, outside: Path
 ) -> None:
     leftover = put(space.root, "scratch/.notes.md.tmp", "half an en")
-    space.append_text("scratch/notes.md", "x", a_deadline())
+    append(space, "scratch/notes.md", "x", a_deadline())
     assert (space.root / "scratch/notes.md").read_text() == "mine\n\nx"
     assert not leftover.exists()
     os.link(outside / "secret.md", leftover)
-    space.append_text("scratch/notes.md", "y", a_deadline())
+    append(space, "scratch/notes.md", "y", a_deadline())
     assert (outside / "secret.md").read_text() == SECRET
 
 
@@ -460,7 +367,7 @@ def test_a_new_file_is_never_written_into_what_stands_there(space: Space, outsid
 def test_appends_of_several_threads_all_stay(space: Space) -> None:
     def work(name: str) -> None:
         for number in range(20):
-            space.append_text("scratch/log.md", f"{name}{number}\n", a_real_deadline(30))
+            append(space, "scratch/log.md", f"{name}{number}\n", a_real_deadline(30))
 
     threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
     for thread in threads:
@@ -476,9 +383,9 @@ def test_a_lock_that_somebody_holds_for_ever_ends_with_the_deadline(space: Space
         fcntl.flock(folder, fcntl.LOCK_EX)
         clock = FakeClock(NOW)
         with pytest.raises(PersonaTimeout):
-            space.append_text("scratch/notes.md", "x", a_deadline(5, clock))
+            append(space, "scratch/notes.md", "x", a_deadline(5, clock))
         assert clock.monotonic() == pytest.approx(5)
-    assert space.append_text("scratch/notes.md", "x", a_deadline())
+    assert append(space, "scratch/notes.md", "x", a_deadline())
 
 
 APPENDING = """
@@ -486,13 +393,17 @@ import sys, threading
 from datetime import timedelta
 from pathlib import Path
 from app.core.clock import SystemClock
-from app.persona.client import Deadline
+from app.persona.client import Deadline, Unrecorded
+from app.persona.quota import Quota
 from app.persona.space import Space
+from app.persona.writing import Hands
 space = Space(Path(sys.argv[1]))
+hands = Hands(space, Quota(space, SystemClock()))
 deadline = Deadline(SystemClock(), timedelta(seconds=60), threading.Event())
 number = int(sys.argv[2])
 while True:
-    space.append_text("scratch/killed.md", f"begin {number} {'x' * 20000} end {number}", deadline)
+    text = f"begin {number} {'x' * 20000} end {number}"
+    hands.append_text("scratch/killed.md", text, deadline, Unrecorded())
     print(number, flush=True)
     number += 1
 """
@@ -571,3 +482,48 @@ def test_the_space_of_the_repository_is_the_packaged_one() -> None:
     repository = Path(__file__).parents[2] / "persona_space"
     ours = {path: text for path, text in everything(repository) if path.endswith("README.md")}
     assert ours == dict(everything(SKELETON))
+
+
+def paths(entries: Sequence[SpaceFile]) -> list[str]:
+    return [entry.path for entry in entries]
+
+
+def test_a_listing_shows_one_level_and_the_service_folder_too(space: Space) -> None:
+    put(space.root, "tasks/tasks.json", "{}")
+    top = space.listing()
+    assert {"scratch", "tasks"} <= set(paths(top.folders))
+    assert paths(top.files) == ["README.md"]
+    assert top.complete
+    assert paths(space.listing("tasks").files) == ["tasks/README.md", "tasks/tasks.json"]
+    assert paths(space.listing("./scratch/").files) == ["scratch/README.md", "scratch/notes.md"]
+    assert space.file("scratch/notes.md").size == 5
+
+
+def test_a_listing_leaves_out_links_pipes_and_what_is_hidden(space: Space, outside: Path) -> None:
+    folder = space.root / "scratch"
+    (folder / "link.md").symlink_to(outside / "secret.md")
+    (folder / "out").symlink_to(outside)
+    os.link(outside / "secret.md", folder / "second_name.md")
+    os.mkfifo(folder / "pipe.md")
+    (folder / ".hidden.md").touch()
+    (folder / "no\nname.md").touch()
+    listed = space.listing("scratch")
+    assert paths(listed.files) == ["scratch/README.md", "scratch/notes.md"]
+    assert paths(listed.folders) == []
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in BAD_PATHS if p not in {"", ".", "scratch", "scratch/"}]
+)
+def test_what_is_no_folder_of_the_space_is_not_listed(
+    space: Space, outside: Path, path: str
+) -> None:
+    (space.root / "out").symlink_to(outside)
+    for directory in (path, f"out/{path}", "out", "scratch/notes.md"):
+        with pytest.raises(SpaceError):
+            space.listing(directory)
+
+
+def test_a_folder_that_is_not_there_has_its_own_error(space: Space) -> None:
+    with pytest.raises(NoSuchFile):
+        space.listing("nowhere/at/all")

@@ -2,10 +2,13 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -651,3 +654,86 @@ def test_pages_of_runs_follow_each_other_without_gap_or_repeat(house: House) -> 
             break
     assert len(seen) == len(set(seen)) == 25
     assert seen == sorted(seen, reverse=True)
+
+
+class _Breaks:
+    """A recording that fails in a way that nobody foresaw."""
+
+    def begin(self, claim: Any) -> Any:
+        return self
+
+    def look_first(self) -> None:
+        """See nothing."""
+
+    def finish(self, compared: object = ()) -> Any:
+        raise RuntimeError
+
+
+def test_a_recording_that_breaks_costs_only_its_own_run(house: House) -> None:
+    house.runner._recorder = _Breaks()
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("failed", "internal")]
+    assert house.engine.held_here() == set()
+
+
+def test_a_recorder_that_breaks_costs_only_its_own_run(house: House) -> None:
+    house.runner._recorder = None  # type: ignore[assignment]  # a fault of our own
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("failed", "internal")]
+
+
+def _ended(house: House, *names: str) -> None:
+    """Let runs end that are not stored yet."""
+    for name in names:
+        house.add(name)
+        house.executions.start(name)
+    for claim in house.claim():
+        done = Outcome(status=Status.SUCCEEDED, completed_at=house.clock.now(), response="Done.")
+        house.engine._ended.append((claim, done))
+
+
+def test_a_drain_stores_what_it_can_where_the_database_refuses_one_outcome(house: House) -> None:
+    _ended(house, "one", "two")
+    claim, done = house.engine._ended[0]
+    house.engine._ended[0] = (claim, replace(done, metadata={"odd": object()}))
+    house.close()
+    assert sorted(house.outcomes()) == [("failed", "internal"), ("succeeded", None)]
+
+
+def test_a_database_that_goes_away_while_a_batch_is_stored_costs_no_outcome(house: House) -> None:
+    _ended(house, "one", "two", "three")
+    finish, calls = house.ledger.finish, count(1)
+
+    class Away(type(house.ledger)):  # type: ignore[misc]  # as it was built
+        def finish(self, connection: Any, finished: Any, **how: Any) -> Any:
+            if (call := next(calls)) < 3:
+                raise RuntimeError
+            if call == 3:
+                raise LedgerUnavailable("gone")
+            return finish(connection, finished, **how)
+
+    house.ledger.__class__ = Away
+    with suppress(LedgerUnavailable):
+        house.engine.step()
+    house.settle()
+    house.settle()
+    assert len(house.outcomes(status=Status.RUNNING)) == 0
+
+
+def test_what_cannot_be_remembered_is_stored_all_the_same(
+    database: Database, tmp_path: Path
+) -> None:
+    house = House(database, tmp_path)
+
+    def also(_connection: object, accepted: Any) -> None:
+        if any(claim.task_id == "one" for claim, _ in accepted):
+            raise RuntimeError
+
+    house.ledger._also = also
+    _ended(house, "one", "two")
+    house.settle()
+    assert house.outcomes() == [("succeeded", None), ("succeeded", None)]

@@ -1,0 +1,71 @@
+"""What all commands have in common: services opened, errors told, tables written."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from app.config import read_settings
+from app.core.errors import PersonaTasksError
+from app.core.instants import read_instant, write_instant
+from app.wiring import Services, build
+
+
+@contextmanager
+def opened(*, prepared: bool = True) -> Iterator[Services]:
+    """Open the services of this space, and close their database at the end."""
+    settings = read_settings(os.environ)
+    services = build(settings)
+    try:
+        if prepared:
+            services.prepare(adopting=False)
+            # the zone of the running service counts, not what this shell happens to say
+            zone = services.registry.default_timezone()
+            services.database.close()
+            services = build(replace(settings, default_timezone=zone))
+        yield services
+    finally:
+        services.database.close()
+
+
+def told(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn an error of the service into one sentence and exit code 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except PersonaTasksError as error:
+            raise click.ClickException(error.detail) from error
+
+    return run
+
+
+class InstantParameter(click.ParamType[datetime]):
+    """An instant of an option."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        try:
+            return read_instant(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def when(instant: datetime | None) -> str:
+    """Write an instant to the second; nothing for none."""
+    return write_instant(instant.replace(microsecond=0)) if instant is not None else ""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows below their headings."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    for row in (head, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -1,0 +1,1 @@
+"""Feelings: the affect of a text, the inner view beside it, and the mood that follows."""

@@ -1,0 +1,284 @@
+"""The contents that files of the space had, in a bare git repository that the persona cannot reach.
+
+libgit2 writes an object to a name of its own and renames it: a kill leaves a whole object or none,
+and two processes may write the same one. Syncing is done here, for many objects at once.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pygit2
+import structlog
+from pygit2.enums import Option, SortMode
+
+from app.core.errors import SpaceBusy, SpaceError
+
+log = structlog.get_logger(__name__)
+
+_SYNCED_SINGLY = 64
+_REF = "refs/heads/space"
+_SIGNER = ("persona-tasks", "history@localhost")
+_FOLDER, _PLAIN, _PROGRAM = 0o40000, 0o100644, 0o100755
+
+
+NOT_KEPT = "not kept"
+"""Stands for a content that is too large to be kept."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """A version of a file: the id of its content, and whether it may be executed."""
+
+    id: str
+    program: bool = False
+
+    @property
+    def mode(self) -> int:
+        """The mode that such a file gets where nothing else is known."""
+        return 0o755 if self.program else 0o644
+
+
+class Store:
+    """Keeps contents by their hash; safe in any number of threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._here = threading.local()
+
+    def put(self, content: bytes) -> str:
+        """Keep a content; return its id. It is on the disk after `sync`."""
+        with self._failing():
+            return str(self._repository.create_blob(content))
+
+    def sync(self, ids: Collection[str]) -> None:
+        """Return when these objects are on the disk."""
+        with self._failing():
+            if len(ids) > _SYNCED_SINGLY:
+                os.sync()
+                return
+            folders = set()
+            for id_ in ids:
+                folders.add(folder := self.path / "objects" / id_[:2])
+                _sync(folder / id_[2:])
+            for folder in folders:
+                _sync(folder)
+            _sync(self.path / "objects")
+
+    def get(self, blob_id: str) -> bytes:
+        """Return a content; raise SpaceError where it is not kept any more."""
+        with self._failing():
+            found = self._repository.get(blob_id) if blob_id != NOT_KEPT else None
+        if not isinstance(found, pygit2.Blob):
+            raise SpaceError(f"the content {blob_id[:12]} is not kept")
+        return bytes(found.data)
+
+    def tree(self, folders: Mapping[str, str], files: Mapping[str, Kept]) -> str:
+        """Keep a folder, name -> id of a folder and name -> file; return its id."""
+        with self._failing():
+            builder = self._repository.TreeBuilder()
+            for name, folder_id in folders.items():
+                builder.insert(name, folder_id, _FOLDER)
+            for name, kept in files.items():
+                builder.insert(name, kept.id, _PROGRAM if kept.program else _PLAIN)
+            return str(builder.write())
+
+    def head(self) -> str | None:
+        """Return the id of the newest commit."""
+        with self._failing():
+            try:
+                reference = self._repository.references.get(_REF)
+            except (pygit2.GitError, ValueError):
+                # what a power cut left of it; the objects are all there
+                log.warning("space.history_begins_anew")
+                (self.path / _REF).unlink(missing_ok=True)
+                return None
+            return str(reference.target) if reference is not None else None
+
+    def tree_of(self, commit_id: str) -> str | None:
+        """Return the tree of a commit; None where it is not kept any more."""
+        with self._failing():
+            commit = self._repository.get(commit_id)
+            return str(commit.tree_id) if isinstance(commit, pygit2.Commit) else None
+
+    def commit(self, tree_id: str, message: str, at: datetime, new: Collection[str] = ()) -> str:
+        """Put a commit of a tree after the newest one; call it within `alone`.
+
+        It is on the disk on return, and so is what is `new` in it.
+        """
+        with self._failing():
+            parent = self.head()
+            signer = pygit2.Signature(*_SIGNER, int(at.timestamp()), 0)
+            parents = [parent] if parent is not None else []
+            made = self._repository.create_commit(None, signer, signer, message, tree_id, parents)
+            self.sync([*new, str(made)])
+            # nobody else is here, so a lock that stands there is what a kill left behind
+            (self.path / f"{_REF}.lock").unlink(missing_ok=True)
+            self._repository.references.create(_REF, made, force=True)
+            return str(made)
+
+    def files(self, commit_id: str) -> dict[str, Kept]:
+        """Return path -> file of a commit."""
+        with self._failing():
+            found: dict[str, Kept] = {}
+            left = [("", self._repository[commit_id].peel(pygit2.Tree))]
+            while left:
+                above, tree = left.pop()
+                for entry in tree:
+                    path = f"{above}{entry.name}"
+                    if isinstance(entry, pygit2.Tree):
+                        left.append((f"{path}/", entry))
+                    else:
+                        program = entry.filemode == _PROGRAM
+                        found[path] = Kept(id=str(entry.id), program=program)
+            return found
+
+    def difference(self, before: str, after: str) -> Iterator[tuple[str, Kept | None, Kept | None]]:
+        """Yield path, file before and file after of what differs between two commits."""
+        with self._failing():
+            old, new = (self._repository[c].peel(pygit2.Tree) for c in (before, after))
+            left: list[tuple[str, pygit2.Tree | None, pygit2.Tree | None]] = [("", old, new)]
+            while left:
+                above, here, there = left.pop()
+                for name in sorted(_names(here) | _names(there)):
+                    one, other = _entry(here, name), _entry(there, name)
+                    if one is not None and other is not None and _same(one, other):
+                        continue
+                    path = f"{above}{name}"
+                    trees = [e if isinstance(e, pygit2.Tree) else None for e in (one, other)]
+                    if trees != [None, None]:
+                        left.append((f"{path}/", trees[0], trees[1]))
+                    files = [_file(one), _file(other)]
+                    if files != [None, None]:
+                        yield path, files[0], files[1]
+
+    def sweep(self, wanted: Set[str], before: datetime) -> int:
+        """Forget contents and commits older than that which nothing needs; return how many.
+
+        `wanted` are ids of contents that stay. The newest commit stays, whatever its age; the
+        oldest one that stays is marked as the beginning, as git does with a shallow clone.
+        """
+        with self.alone(), self._failing():
+            repository, oldest = self._repository, before.timestamp()
+            stays, begins = set(wanted), None
+            head = self.head()
+            for commit in repository.walk(head, SortMode.TOPOLOGICAL) if head else ():
+                stays |= {str(commit.id), *_reached(commit.tree, stays)}
+                begins = str(commit.id)
+                if commit.commit_time < oldest:
+                    break
+            if begins is not None and repository[begins].peel(pygit2.Commit).parent_ids:
+                (self.path / "shallow").write_text(f"{begins}\n", encoding="ascii")
+            removed = 0
+            for file in self.path.glob("objects/??/*"):
+                is_old = file.lstat().st_mtime < oldest
+                if is_old and file.parent.name + file.name not in stays:
+                    file.unlink(missing_ok=True)
+                    removed += 1
+            self._here.__dict__.clear()
+            return removed
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only one, over all processes, that moves the newest commit or sweeps."""
+        with self._locked(fcntl.LOCK_EX):
+            yield
+
+    @contextmanager
+    def relying(self) -> Iterator[None]:
+        """Keep the sweep away while something is put; after that it is too young to be swept."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        with self._failing():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path.with_suffix(".lock"), flags, 0o600)
+        try:
+            with self._failing():
+                fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+    @property
+    def _repository(self) -> pygit2.Repository:
+        """The repository, opened once a thread and process; made where there is none."""
+        here = self._here.__dict__
+        if here.get("pid") != os.getpid():
+            # global to libgit2
+            pygit2.option(Option.ENABLE_CACHING, False)
+            if not self.path.exists():
+                self._make()
+            here.update(pid=os.getpid(), repository=pygit2.Repository(str(self.path)))
+        found: pygit2.Repository = here["repository"]
+        return found
+
+    def _make(self) -> None:
+        """Make the repository under another name, so that it is whole when it gets its own."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.path.parent, prefix=".history.") as folder:
+            made = pygit2.init_repository(folder, bare=True)
+            # most contents are named by the ledger only: git must not take them for garbage
+            made.config["gc.auto"] = 0
+            made.config["gc.pruneExpire"] = "never"
+            # no file is ever checked out of it, so a name that Windows reads as .git is a name
+            made.config["core.protectNTFS"] = made.config["core.protectHFS"] = False
+            os.sync()
+            with suppress(OSError):
+                # somebody else may have been quicker
+                Path(folder).rename(self.path)
+            Path(folder).mkdir(exist_ok=True)
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except (pygit2.GitError, OSError, KeyError, ValueError) as error:
+            self._here.__dict__.clear()
+            raise SpaceBusy(f"the history of the space cannot be used: {error}") from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _names(tree: pygit2.Tree | None) -> set[str]:
+    return {str(entry.name) for entry in tree} if tree is not None else set()
+
+
+def _entry(tree: pygit2.Tree | None, name: str) -> pygit2.Object | None:
+    return tree[name] if tree is not None and name in tree else None
+
+
+def _same(one: pygit2.Object, other: pygit2.Object) -> bool:
+    return (one.id, one.filemode) == (other.id, other.filemode)
+
+
+def _file(entry: pygit2.Object | None) -> Kept | None:
+    if entry is None or isinstance(entry, pygit2.Tree):
+        return None
+    return Kept(id=str(entry.id), program=entry.filemode == _PROGRAM)
+
+
+def _reached(tree: pygit2.Tree, known: Set[str]) -> Sequence[str]:
+    found, left = [str(tree.id)], [tree]
+    while left:
+        for entry in left.pop():
+            if str(entry.id) not in known:
+                found.append(str(entry.id))
+                if isinstance(entry, pygit2.Tree):
+                    left.append(entry)
+    return found

@@ -1,0 +1,184 @@
+"""A language model behind HTTP: a request in its server's dialect, a stream or a document back."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+import requests
+import structlog
+
+from app.core.clock import Clock
+from app.core.errors import PersonaError, PersonaProtocol, PersonaRefused
+from app.persona.client import Deadline
+from app.persona.exchange import Sender, evidence, media_type, pieces_of_body, whole_body
+from app.persona.llm.chat import Completion, Message, ModelOptions, OnText
+from app.persona.llm.dialect import Asked, Dialect
+from app.persona.llm.draft import Draft
+from app.persona.llm.reading import read_object
+from app.persona.llm.refusals import error_in_text, refusal, wait_asked_for
+from app.persona.llm.sse import EventReader
+from app.persona.tools.tool import Tool
+from app.persona.words import one_line
+
+log = structlog.get_logger(__name__)
+
+MOST_BYTES = 4 * 1024 * 1024
+MOST_STREAM_BYTES = 64 * 1024 * 1024
+"""A stream says each token in some 300 bytes."""
+
+_EVIDENCE_BYTES = 8 * 1024
+_INSTEAD: Mapping[str, str | None] = {
+    "stream_options": None,
+    "max_tokens": "max_completion_tokens",
+    "temperature": None,
+    "stream": None,
+}
+"""What may be left out, or said otherwise, where a server does not take it."""
+
+_DOES_NOT_TAKE = re.compile(
+    r"unsupported|not support|unrecognized|unknown|unexpected|not permitted|extra|not allowed"
+    r"|not implemented|not available|disabled|deprecated"
+)
+
+
+class HttpModel:
+    """A model of one server; goes there only, and sends each request once.
+
+    What the server says that it does not take is left out from then on, and a stream that says
+    nothing at all is asked for again as a whole.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        base: str,
+        clock: Clock,
+        *,
+        key: str | None = None,
+        streams: bool = True,
+        verify: bool | str = True,
+    ) -> None:
+        """`base` is the address in the settings, `key` is shown to nobody else."""
+        self._dialect = dialect
+        self._clock = clock
+        self._key = key
+        self._streams = streams
+        self._sender = Sender(clock, verify=verify)
+        self._not_taken: set[tuple[str, str]] = set()
+        self._blank = requests.Request(
+            "POST",
+            dialect.url(base),
+            headers={
+                "Accept-Encoding": "identity",
+                "Content-Type": "application/json",
+                "User-Agent": "persona-tasks",
+                **dialect.headers(key),
+            },
+        ).prepare()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({type(self._dialect).__name__})"
+
+    def complete(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[Tool],
+        options: ModelOptions,
+        deadline: Deadline,
+        on_text: OnText,
+    ) -> Completion:
+        """Return what the model says; raise PersonaError."""
+        asked = Asked(messages=messages, tools=tools, options=options)
+        streams = self._streams
+        while True:
+            body = self._body(asked, stream=streams)
+            try:
+                return self._ask(body, deadline, Draft(on_text))
+            except PersonaRefused as error:
+                # it was refused before anything was done, so it may be asked again, otherwise
+                if not self._leaves_out(body, options.model, error):
+                    raise
+            except _SilentStream:
+                # llama-cpp-python breaks off like this and tells the reason only without a stream
+                self._sender.forget()
+                streams = False
+
+    def _body(self, asked: Asked, *, stream: bool) -> dict[str, Any]:
+        model = asked.options.model
+        body = self._dialect.body(asked, stream=stream and (model, "stream") not in self._not_taken)
+        for name, instead in _INSTEAD.items():
+            if name in body and (model, name) in self._not_taken:
+                value = body.pop(name)
+                if instead is not None:
+                    body[instead] = value
+        return body
+
+    def _leaves_out(self, body: Mapping[str, Any], model: str, error: PersonaRefused) -> bool:
+        said = error.detail.lower()
+        if _DOES_NOT_TAKE.search(said) is None:
+            return False
+        for name in _INSTEAD:
+            if name in body and re.search(rf"\b{name}(ing)?\b", said):
+                log.info("model.does_not_take", field=name, model=model)
+                self._not_taken.add((model, name))
+                return True
+        return False
+
+    def _ask(self, body: Mapping[str, Any], deadline: Deadline, draft: Draft) -> Completion:
+        try:
+            with self._sender.send(self._prepared(body), deadline) as response:
+                self._take(response, deadline, draft)
+            return _checked(draft.completed())
+        except PersonaError as error:
+            if self._key is not None and self._key in error.detail:
+                error.detail = error.detail.replace(self._key, "***")
+                error.args = (error.detail,)
+            raise
+
+    def _prepared(self, body: Mapping[str, Any]) -> requests.PreparedRequest:
+        prepared = self._blank.copy()
+        data = orjson.dumps(body)
+        prepared.body = data
+        prepared.headers["Content-Length"] = str(len(data))
+        prepared.headers["Accept"] = "text/event-stream" if "stream" in body else "application/json"
+        return prepared
+
+    def _take(self, response: requests.Response, deadline: Deadline, draft: Draft) -> None:
+        if response.status_code != 200:
+            said = evidence(response.raw, deadline, _EVIDENCE_BYTES)
+            wait = wait_asked_for(response.headers, self._clock.now())
+            raise refusal(response.status_code, said, retry_after=wait)
+        kind = media_type(response)
+        if kind == "text/event-stream":
+            self._take_stream(response, draft)
+        elif kind == "application/json" or kind.endswith("+json"):
+            document = read_object(whole_body(response, MOST_BYTES), "the answer")
+            self._dialect.take_answer(document, draft)
+        else:
+            raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
+
+    def _take_stream(self, response: requests.Response, draft: Draft) -> None:
+        reader, is_silent = EventReader(), True
+        for piece in pieces_of_body(response, MOST_STREAM_BYTES):
+            for event in reader.feed(piece):
+                is_silent = False
+                self._dialect.take_event(event, draft)
+                if event.data == "[DONE]":
+                    return
+        for event in reader.end():
+            is_silent = False
+            self._dialect.take_event(event, draft)
+        if is_silent:
+            raise _SilentStream
+
+
+class _SilentStream(PersonaProtocol):
+    """A stream ended without a single event."""
+
+
+def _checked(completion: Completion) -> Completion:
+    error = None if completion.calls else error_in_text(completion.text)
+    if error is not None:
+        raise error
+    return completion

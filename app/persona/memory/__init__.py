@@ -1,0 +1,1 @@
+"""What the persona lived: kept, found again by words and by time."""

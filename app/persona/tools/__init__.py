@@ -1,0 +1,1 @@
+"""What a model may do during a run: one definition per tool."""

@@ -1,0 +1,77 @@
+"""Memories on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli import persona
+
+TEA = {"text": "Tea with Ada", "at": "2026-11-20T09:00:00Z", "kind": "interaction"}
+
+
+@pytest.fixture
+def space(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A space of its own, on each database."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("PERSONA_SPACE", str(tmp_path / "space"))
+    return tmp_path
+
+
+def memories(*arguments: str) -> Result:
+    return CliRunner().invoke(persona, ["memories", *arguments])
+
+
+def written(space: Path, *lines: object) -> str:
+    path = space / "memories.jsonl"
+    path.write_bytes(
+        b"\n".join(one if isinstance(one, bytes) else json.dumps(one).encode() for one in lines)
+    )
+    return str(path)
+
+
+def test_an_import_may_be_repeated_and_doubles_nothing(space: Path) -> None:
+    file = written(space, TEA, {**TEA, "at": "2026-11-21T09:00:00Z"}, {"text": "Undated"}, b"")
+    assert memories("import", file).stdout.splitlines()[-1] == "imported 3, known already 0"
+    again = memories("import", file)
+    assert again.exit_code == 0
+    assert again.stdout.splitlines()[-1] == "imported 0, known already 3"
+
+
+def test_lines_that_are_wrong_are_named_and_the_rest_is_imported(space: Path) -> None:
+    too_long = b'{"text": "' + b"x" * 3_000_000 + b'"}'
+    file = written(
+        space,
+        *(TEA, b"nope", b"", {"text": ""}, too_long, [1], {**TEA, "origin": "chat"}, b"\xff"),
+        *({"text": "Kept", "metadata": {"a": 1}}, {**TEA, "at": "yesterday"}),
+    )
+    result = memories("import", file)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-1] == "imported 2, known already 0"
+    told = result.stderr.splitlines()
+    named = [line.split(":")[0] for line in told if line.startswith("line ")]
+    assert named == [f"line {number}" for number in (2, 4, 5, 6, 7, 8, 10)]
+    assert "line 7: origin is not known here" in told
+    assert told[-1] == "left out 7"
+
+
+def test_what_was_imported_is_listed_and_found(space: Path) -> None:
+    memories("import", written(space, TEA, {**TEA, "text": "Coffee\nwith Bo", "kind": "note"}))
+    listed = memories("list", "--kind", "note", "--since", "2026-11-20T00:00Z").stdout
+    assert listed.splitlines()[-1].endswith("import  Coffee with Bo")
+    assert "Tea" not in listed
+    found = memories("search", "ada", '"', "(tea").stdout.splitlines()
+    assert found[-1].endswith("interaction  import  Tea with Ada")
+    assert found[-2].startswith("score")
+    assert "Tea" not in memories("search", "ada", "--until", "2026-11-20T09:00Z").stdout
+
+
+def test_more_than_one_batch_is_imported(space: Path) -> None:
+    file = written(space, *({"text": f"thought {number}"} for number in range(1101)))
+    assert memories("import", file).stdout.splitlines()[-1] == "imported 1101, known already 0"
+
+
+def test_without_a_model_there_are_no_vectors_to_make(space: Path) -> None:
+    result = memories("embed")
+    assert (result.exit_code, result.stderr) == (1, "Error: EMBEDDING_MODEL is not set\n")
