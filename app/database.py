@@ -103,6 +103,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self._most_connections = most_connections
         self._file_lock: FileLock | None = None
+        self._queue = threading.Lock()
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._glancing = threading.Lock()
@@ -115,7 +116,8 @@ class Database:
         if self._engine is None or self._pid != os.getpid():
             with self._lock:
                 if self._engine is None or self._pid != os.getpid():
-                    self._file_lock, self._glass = self._lock_of_file(), None
+                    self._file_lock, self._queue = self._lock_of_file(), threading.Lock()
+                    self._glass = None
                     self._engine, self._pid = self._open(), os.getpid()
         return self._engine
 
@@ -141,22 +143,27 @@ class Database:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Let one writer at a time begin.
+        """Let one writer at a time begin: of the threads of this process, then of all processes.
 
         SQLite alone would do, but whoever finds it locked sleeps for up to 100 ms at a time, long
         after it is free again; PostgreSQL wakes those who wait.
         """
-        if self._file_lock is None:
+        lock = self._file_lock
+        if lock is None:
             yield
             return
+        if not self._queue.acquire(timeout=_PATIENCE):
+            raise LedgerUnavailable("the database is written to for too long by this process")
         try:
-            self._file_lock.acquire()
+            lock.acquire()
         except OSError as error:
+            self._queue.release()
             raise LedgerUnavailable(f"the database cannot be locked: {error}") from error
         try:
             yield
         finally:
-            self._file_lock.release()
+            lock.release()
+            self._queue.release()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

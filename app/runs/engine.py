@@ -149,6 +149,8 @@ class Engine:
         except Exception:
             log.exception("engine.batch_refused", runs=len(real))
             accepted = self._store_one_by_one(real)
+        finally:
+            self._storing = []
         self._file(accepted)
         with self._database.write() as connection:
             self._ledger.mark_filed(connection, self._take_filed())

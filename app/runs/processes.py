@@ -139,6 +139,10 @@ class Processes:
         self.sharing = len(ticking)
         return alive, dead
 
+    def is_alive(self, id_: str) -> bool:
+        """Say whether a process lives."""
+        return id_ in self.split()[0]
+
     def alive_until(self, connection: Connection, id_: str) -> datetime | None:
         """Return the last instant at which a process may have lived; None where it is unknown."""
         query = select(processes.c.heartbeat_at).where(processes.c.id == id_)

@@ -48,6 +48,9 @@ class Undoing(Protocol):
     def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> object:
         """Take them back; raise where that has to be tried again."""
 
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> None:
+        """Remove what an attempt that began then remembered and felt."""
+
 
 class Recovery:
     """Takes care of what dead processes left behind; safe to run in every process at once.
@@ -124,6 +127,8 @@ class Recovery:
                 if self._has_changed(connection, row):
                     changed[row.id] = (row.attempt, self._let_go(connection, row))
                     continue
+                if self._taking_back is not None:
+                    self._taking_back.unlive(connection, row.id, row.started_at)
                 rerun = row.attempt < MOST_ATTEMPTS and reruns.get(row.id, False)
                 status = self._ledger.release(connection, row, reason=reason, rerun=rerun, now=now)
                 log.warning("run.interrupted", run_id=row.id, reason=reason, now=str(status))

@@ -83,6 +83,10 @@ def test_a_lock_that_somebody_holds_keeps_every_change_back(space: Space, hands:
         for change in changes:
             with pytest.raises(PersonaTimeout):
                 change()
+    with held(os.open(space.root, FOLDER)) as folder:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with pytest.raises(PersonaTimeout):
+            changes[-1]()
     assert (space.root / path).read_text() == "mine\n"
 
 

@@ -230,6 +230,8 @@ class Store:
             # most contents are named by the ledger only: git must not take them for garbage
             made.config["gc.auto"] = 0
             made.config["gc.pruneExpire"] = "never"
+            # no file is ever checked out of it, so a name that Windows reads as .git is a name
+            made.config["core.protectNTFS"] = made.config["core.protectHFS"] = False
             os.sync()
             with suppress(OSError):
                 # somebody else may have been quicker

@@ -7,14 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.core.errors import PersonaProtocol, PersonaRefused
+from app.core import strict_json
+from app.core.errors import BadJson, PersonaProtocol, PersonaRefused
 from app.persona.llm.chat import Finish, Message, Role
 from app.persona.llm.dialect import Asked, an_object, objects_in
 from app.persona.llm.draft import Draft
 from app.persona.llm.reading import read_object
 from app.persona.llm.refusals import told_error
 from app.persona.llm.sse import Event
-from app.persona.tools.tool import Call, Tool
+from app.persona.tools.tool import MOST_ARGUMENT_BYTES, Call, Tool
 
 _FINISHES = {"length": Finish.LENGTH, "tool_calls": Finish.CALLS, "function_call": Finish.CALLS}
 
@@ -120,10 +121,13 @@ def _call(call: Call) -> dict[str, Any]:
 
 
 def replayable(call: Call) -> Mapping[str, Any]:
-    """Return the arguments of a call to be shown again: servers break on what is no object."""
+    """Return the arguments of a call to be shown again: servers break on what is no object.
+
+    What the tools refuse to read, such as a hundred levels, could not even be written again.
+    """
     try:
-        arguments = json.loads(call.arguments)
-    except (ValueError, RecursionError):
+        arguments = strict_json.loads(call.arguments, most_bytes=MOST_ARGUMENT_BYTES)
+    except BadJson:
         return {}
     return arguments if isinstance(arguments, dict) else {}
 
@@ -133,7 +137,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
         "type": "function",
         "function": {
             "name": tool.name,
-            "description": tool.description,
+            "description": tool.explanation,
             "parameters": tool.parameters(),
         },
     }

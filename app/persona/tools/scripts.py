@@ -92,6 +92,8 @@ class ScriptTool:
         bounds = Bounds(longest=longest, excess=excess, kept=_KEPT)
         try:
             outcome = run_confined(command, bounds, use.deadline, self._clock, use.on_output)
+        except OSError as error:
+            raise ToolRefused(f"the script could not be started: {error.strerror}") from error
         finally:
             remarks = tidy(self._space, since)
         if (too_much := excess()) is not None:

@@ -1,10 +1,21 @@
 """Two versions of a text, line by line: merged with a third, shown, attributed."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.persona.history.lines import MOST_LINES, MOST_SHOWN, attributed, merged, split, unified
+from app.persona.history.lines import (
+    MOST_IN_ALL,
+    MOST_LINES,
+    MOST_SHOWN,
+    attributed,
+    is_text,
+    merged,
+    split,
+    unified,
+)
 
 FIRST, SECOND, THIRD = b"# One\n\na\n", b"\n# Two\n\nb\n", b"\n# Three\n\nc\n"
 
@@ -92,3 +103,19 @@ def test_each_line_is_ascribed_to_who_wrote_it_last() -> None:
 @given(text=texts)
 def test_lines_put_together_are_the_text(text: bytes) -> None:
     assert b"".join(split(text)) == text
+
+
+def test_lines_that_are_much_the_same_are_compared_in_no_time() -> None:
+    old = b"first\n" + b"a\n" * 19_000 + b"last\n"
+    new = b"FIRST\n" + b"a\nb\n" * 9_500 + b"LAST\n"
+    began = time.process_time()
+    unified(old, new)
+    merged(old, new, new[:-1])
+    assert time.process_time() - began < 10
+
+
+def test_a_text_of_millions_of_lines_is_taken_whole() -> None:
+    assert is_text(b"\n" * MOST_IN_ALL)
+    long = b"\n" * (MOST_IN_ALL + 1)
+    assert merged(long, long + b"x", b"y" + long) == (False, long + b"x")
+    assert unified(b"", long).startswith("binary: ")

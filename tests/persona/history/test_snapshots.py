@@ -68,6 +68,13 @@ def test_a_snapshot_holds_every_ordinary_file(root: Path, files: Counting, tmp_p
     assert store_of(tmp_path).get(kept["b.bin"].id) == b"\0\xff"
 
 
+def test_a_name_that_windows_would_read_as_gits_own_folder_is_a_name(
+    root: Path, files: Counting, tmp_path: Path
+) -> None:
+    (root / "git~1").write_text("mine")
+    assert "git~1" in store_of(tmp_path).files(snapshots(files, tmp_path).take())
+
+
 def test_links_pipes_hidden_files_and_the_service_folder_are_left_out(
     root: Path, files: Counting, tmp_path: Path
 ) -> None:

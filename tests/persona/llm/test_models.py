@@ -396,3 +396,18 @@ def test_a_run_is_cancelled_inside_a_stream(dialect: str, pause: float) -> None:
         timer.join()
         assert isinstance(error, PersonaCancelled)
         assert time.monotonic() - began < 1.0
+
+
+@both_dialects
+@pytest.mark.parametrize(
+    "arguments",
+    ['{"a":' * 300 + "1" + "}" * 300, '{"a": "\\ud800"}', f'{{"a": {10**30}}}', "[" * 100_000],
+    ids=["deep", "half a character", "a huge number", "brackets"],
+)
+def test_arguments_that_cannot_be_written_again_do_not_end_the_conversation(
+    dialect: str, arguments: str
+) -> None:
+    call = Call(id="c1", name="append_file", arguments=arguments)
+    called = Message(role=Role.ASSISTANT, content="", tool_calls=[call])
+    with ModelServer(Say(text="So be it.")) as server:
+        assert ask(a_model(server, dialect), user("Go."), called, TOLD).text == "So be it."
