@@ -10,7 +10,7 @@ from app.api.door import Answer, Door, Takes
 from app.api.inputs import LEAST, MOST, Body, KeyHeader, WholeNumber
 from app.api.schema_fields import Shown, measure, text
 from app.api.serving import services
-from app.core.errors import Draining, EmptyMessage
+from app.core.errors import Draining
 from app.persona.chatting import Message
 from app.persona.client import Said
 
@@ -118,8 +118,6 @@ def chat(body: dict[str, Any], headers: dict[str, Any]) -> Response:
     changed. It goes on where the caller hangs up.
     """
     here = services()
-    if not body["message"].strip():
-        raise EmptyMessage
     if here.engine.is_draining:
         raise Draining
     return answer(here.chatting.answer(_message(body), headers.get("key")))

@@ -19,7 +19,7 @@ from app.persona.sections import (
     what_changed,
     what_happened,
 )
-from app.persona.themes import best_sentences, keywords
+from app.persona.themes import best_sentences, keywords, said_in
 from app.persona.words import quoted
 from app.tasks.task import TaskType
 
@@ -46,7 +46,7 @@ def _custom(f: Findings) -> list[Block]:
     wanted = keywords(f.task.prompt) - keywords(f.target or "")
     fitting = [source_of_memory(memory) for memory in f.lived.fitting]
     sources = list({source.text: source for source in [*f.sources, *fitting]}.values())
-    found = best_sentences(sources, wanted, 2 * MOST_ITEMS)
+    found = best_sentences(said_in(sources), wanted, 2 * MOST_ITEMS)
     quotes = [quote for quote in found if stands(quote.sentence)][:MOST_ITEMS]
     asked = [
         f"The prompt asks: {quoted(f.task.prompt, 300)}",

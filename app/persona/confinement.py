@@ -1,10 +1,12 @@
 """What a script sees of the world: a read-only system, the space, and nothing else; bubblewrap."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +17,9 @@ from app.core.clock import Clock
 from app.core.errors import ToolRefused
 from app.persona import lent_space
 from app.persona.appending import LARGEST_FILE
+from app.persona.openat import held
 from app.persona.paths import SERVICE_FOLDER
+from app.persona.syscalls import seccomp_filter
 
 log = structlog.get_logger(__name__)
 
@@ -47,16 +51,23 @@ class Confinement:
 
     No network, no processes but its own, no environment, no way to more rights; the service's
     folder read-only; nothing of it outlives its first process. `is_wanted` is the owner's word,
-    `programs` where bubblewrap and prlimit are looked for.
+    `programs` where bubblewrap and prlimit are looked for, `machine` what `uname -m` says.
     """
 
     def __init__(
-        self, space: Path, clock: Clock, *, is_wanted: bool = True, programs: str = _PROGRAMS
+        self,
+        space: Path,
+        clock: Clock,
+        *,
+        is_wanted: bool = True,
+        programs: str = _PROGRAMS,
+        machine: str = platform.machine(),
     ) -> None:
         self._space = space
         self._clock = clock
         self._is_wanted = is_wanted
         self._programs = programs
+        self._filter = seccomp_filter(machine)
         self._known: Availability | None = None
         self._again_at = 0.0
 
@@ -75,21 +86,42 @@ class Confinement:
             self._known, self._again_at = known, now + _TRIED_AGAIN.total_seconds()
         return known
 
-    def command(self, argv: Sequence[str], *, cpu: timedelta, info: int) -> list[str]:
-        """Return the command that runs `argv` confined, and tells `info` about its processes.
+    @contextmanager
+    def command(
+        self, argv: Sequence[str], *, cpu: timedelta, info: int, largest: int = LARGEST_FILE
+    ) -> Iterator[tuple[list[str], int]]:
+        """Give the command that runs `argv` confined, and tells `info` about its processes.
 
-        To be started with an empty environment: that of its own first process can be read inside.
-        Raises ToolRefused where scripts cannot be run.
+        With it comes a descriptor that it has to inherit. To be started with an empty environment:
+        that of its own first process can be read inside. No file that it writes grows beyond
+        `largest`. Raises ToolRefused where scripts cannot be run.
         """
         availability = self.availability()
         if not availability.available:
             raise ToolRefused(f"scripts cannot be run here: {availability.reason}")
-        return self._command(argv, cpu, ["--info-fd", str(info)])
+        with self._rules() as rules:
+            yield self._command(argv, cpu, rules, ["--info-fd", str(info)], largest), rules
 
-    def _command(self, argv: Sequence[str], cpu: timedelta, more: Sequence[str]) -> list[str]:
+    @contextmanager
+    def _rules(self) -> Iterator[int]:
+        """Hold a pipe that the filter can be read from once."""
+        reading, writing = os.pipe()
+        with held(reading):
+            with held(writing):
+                os.write(writing, self._filter or b"")
+            yield reading
+
+    def _command(
+        self,
+        argv: Sequence[str],
+        cpu: timedelta,
+        rules: int,
+        more: Sequence[str] = (),
+        largest: int = LARGEST_FILE,
+    ) -> list[str]:
         rights = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
         identity = ["--uid", "65534", "--gid", "65534", "--hostname", "persona"]
-        life = ["--die-with-parent", "--new-session", *more]
+        life = ["--die-with-parent", "--new-session", "--seccomp", str(rules), *more]
         space = str(self._space)
         return [
             *(self._lending() if os.geteuid() == 0 else ()),
@@ -98,7 +130,7 @@ class Confinement:
             *("--size", str(_MOST_TMP), "--tmpfs", "/tmp"),  # noqa: S108  one of its own
             *self._space_in_it(_LENT_AT if os.geteuid() == 0 else space),
             *("--remount-ro", "/dev", "--remount-ro", "/", "--"),
-            *self._limited(cpu),
+            *self._limited(cpu, largest),
             *argv,
         ]
 
@@ -120,11 +152,18 @@ class Confinement:
         for program, package in (("bwrap", "bubblewrap"), ("prlimit", "util-linux")):
             if self._found(program) is None:
                 return f"{program} is not installed (on Debian: apt-get install {package})"
-        command = self._command(["true"], timedelta(seconds=1), [])
+        if self._filter is None:
+            return "what scripts may ask of the kernel can be bounded on x86_64 and aarch64 only"
         try:
-            trial = subprocess.run(  # noqa: S603  a fixed command
-                command, env={}, capture_output=True, timeout=_TRIAL_SECONDS, check=False
-            )
+            with self._rules() as rules:
+                trial = subprocess.run(  # noqa: S603  a fixed command
+                    self._command(["true"], timedelta(seconds=1), rules),
+                    env={},
+                    capture_output=True,
+                    timeout=_TRIAL_SECONDS,
+                    check=False,
+                    pass_fds=(rules,),
+                )
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"bubblewrap cannot be started: {type(error).__name__}"
         if trial.returncode != 0:
@@ -135,12 +174,12 @@ class Confinement:
     def _found(self, program: str) -> str | None:
         return shutil.which(program, path=self._programs)
 
-    def _limited(self, cpu: timedelta) -> list[str]:
+    def _limited(self, cpu: timedelta, largest: int) -> list[str]:
         return [
             self._found("prlimit") or "prlimit",
             f"--cpu={int(cpu.total_seconds()) + 1}",
             f"--as={MOST_MEMORY}",
-            f"--fsize={LARGEST_FILE}",
+            f"--fsize={largest}",
             f"--nproc={MOST_PROCESSES}",
             f"--nofile={_MOST_OPEN}",
             "--core=0",

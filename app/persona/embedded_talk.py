@@ -9,7 +9,7 @@ from app.persona.chat_memory import what_was_heard
 from app.persona.client import Request
 from app.persona.prompt import asked_in
 from app.persona.prompting.parts import Remembered
-from app.persona.themes import Quote, Source, best_sentences, keywords
+from app.persona.themes import Quote, Source, best_sentences, keywords, said_in
 from app.persona.words import count, day_and_time, plain, quoted
 
 _MOST_QUOTES = 5
@@ -22,7 +22,7 @@ def talk_of(request: Request, remembered: Sequence[Remembered], sources: Sequenc
     """Return an answer made of dated memories and of sentences of files that fit the message."""
     zone = request.task.timezone
     wanted = keywords(asked_in(request.task.prompt))
-    quotes = best_sentences(sources, wanted, _MOST_QUOTES)
+    quotes = best_sentences(said_in(sources), wanted, _MOST_QUOTES)
     blocks = [*_memories(remembered, zone), *_files(quotes, zone)]
     return "\n\n".join([_HOW, *(blocks or [_NOTHING])])
 

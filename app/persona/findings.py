@@ -23,6 +23,7 @@ RESULT_OF = "result of "
 MOOD = "emotional_state/current.json"
 _MOST_RUNS = 200
 _RESULT_LENGTH = 4096
+_MEMORY_LENGTH = 1000
 _OPENING = 1000
 _MOST_NOTES = 60
 _NOTE_BYTES = 64 * 1024
@@ -156,7 +157,7 @@ def source_of(note: Note) -> Source:
 
 def source_of_memory(memory: Memory) -> Source:
     """Return a memory as a text to quote from."""
-    text = memory.text[:_RESULT_LENGTH]
+    text = memory.text[:_MEMORY_LENGTH]
     return Source(label=plain(memory.kind), at=memory.at, text=text, is_memory=True)
 
 

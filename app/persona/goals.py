@@ -14,7 +14,7 @@ from app.persona.sections import (
     stands,
     what_happened,
 )
-from app.persona.themes import Quote, best_sentences, keywords
+from app.persona.themes import Quote, Said, best_sentences, keywords, said_in
 from app.persona.words import as_path, count, day, listed, quoted
 
 _MOST_GOALS = 30
@@ -30,7 +30,8 @@ def assess_goals(f: Findings) -> list[Block]:
         return section("Goals", [line, entry_before(f)])
     open_goals = [goal for goal in f.goals if not goal.done][:_MOST_GOALS]
     done = [goal for goal in f.goals if goal.done]
-    evidence = {goal.text: _evidence(f, goal) for goal in open_goals}
+    said = _said_elsewhere(f)
+    evidence = {goal.text: _evidence(said, goal) for goal in open_goals}
     moved = [goal for goal in open_goals if _newest_first(f, evidence[goal.text])]
     still = [goal for goal in open_goals if goal not in moved]
     counted = f"{len(f.goals) - len(done)} open, {len(done)} done in {where}."
@@ -44,11 +45,15 @@ def assess_goals(f: Findings) -> list[Block]:
     ]
 
 
-def _evidence(f: Findings, goal: Box) -> list[Quote]:
-    """Return what speaks of a goal, newest first, the list of goals itself aside."""
+def _said_elsewhere(f: Findings) -> list[Said]:
+    """Return what was said, the lists of goals themselves aside."""
     lists = {as_path(GOALS), as_path(f.target or GOALS)}
-    elsewhere = [source for source in f.sources if source.label not in lists]
-    found = best_sentences(elsewhere, keywords(goal.text), _MOST_EVIDENCE)
+    return said_in([source for source in f.sources if source.label not in lists])
+
+
+def _evidence(said: Sequence[Said], goal: Box) -> list[Quote]:
+    """Return what speaks of a goal, newest first."""
+    found = best_sentences(said, keywords(goal.text), _MOST_EVIDENCE)
     found.sort(key=lambda quote: quote.source.at, reverse=True)
     return [quote for quote in found if stands(quote.sentence)]
 

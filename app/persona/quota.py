@@ -69,6 +69,10 @@ class Quota:
                 bytes=self._used.bytes + more_bytes, files=self._used.files + more_files
             )
 
+    def excess(self) -> str | None:
+        """Say in what the space is beyond its bounds as it is; None where it is not."""
+        return self._excess(self._looked_at())
+
     def watch(self) -> Callable[[], str | None]:
         """Return what looks afresh and says in what the space grew beyond its bounds since now."""
         before = self._looked_at()

@@ -8,7 +8,7 @@ import selectors
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,10 @@ from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES
 from app.persona.openat import held
 
 log = structlog.get_logger(__name__)
+
+Command = Callable[[int], AbstractContextManager[tuple[Sequence[str], int]]]
+"""Gives a confined command, for the descriptor on which it tells of its processes, and another
+descriptor that it has to inherit."""
 
 MOST_OUTPUT = 16 * 1024 * 1024
 MOST_SHOWN_LIVE = 64 * 1024
@@ -85,7 +89,7 @@ class Bounds:
 
 
 def run_confined(
-    command: Callable[[int], Sequence[str]],
+    command: Command,
     bounds: Bounds,
     deadline: Deadline,
     clock: Clock,
@@ -93,8 +97,7 @@ def run_confined(
 ) -> Outcome:
     """Run a confined command; when this returns, or raises, nothing of it is left.
 
-    `command` makes it for the descriptor on which it tells of its processes. Raises OSError, and
-    what the deadline raises.
+    Raises OSError, and what `command` and the deadline raise.
     """
     began = clock.monotonic()
     output, errors = (Captured(most) for most in bounds.kept)
@@ -181,18 +184,18 @@ class _Watch:
 
 
 @contextmanager
-def _started(command: Callable[[int], Sequence[str]]) -> Iterator[_Tree]:
+def _started(command: Command) -> Iterator[_Tree]:
     reading, writing = os.pipe()
     with held(reading):
-        with held(writing):
+        with held(writing), command(writing) as (line, rules):
             process = subprocess.Popen(  # noqa: S603  no shell, and confined
-                command(writing),
+                line,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env={},
                 cwd="/",
-                pass_fds=(writing,),
+                pass_fds=(writing, rules),
             )
         with process:
             try:

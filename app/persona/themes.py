@@ -68,6 +68,14 @@ class Quote:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Said:
+    """Something to quote, and its keywords."""
+
+    quote: Quote
+    words: set[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Theme:
     """A word or a pair of words that several sources hold; a sentence of each, newest first."""
 
@@ -103,17 +111,28 @@ def passages(source: Source) -> list[str]:
     return sentences(source.text)
 
 
-def best_sentences(sources: Sequence[Source], wanted: set[str], most: int) -> list[Quote]:
-    """Return the sentences that share most with the wanted keywords; at least two, if there are."""
+def said_in(sources: Sequence[Source]) -> list[Said]:
+    """Return all that can be quoted of texts, each with its keywords."""
+    return [
+        Said(quote=Quote(source=source, sentence=passage), words=keywords(passage))
+        for source in sources
+        for passage in passages(source)
+    ]
+
+
+def best_sentences(said: Sequence[Said], wanted: set[str], most: int) -> list[Quote]:
+    """Return the sentences that share most with the wanted keywords; at least two, if there are.
+
+    Of those that share as much the newest come first.
+    """
     least = min(2, len(wanted))
     ranked = [
-        (-len(shared), number, Quote(source=source, sentence=sentence))
-        for source in sources
-        for number, sentence in enumerate(passages(source))
-        if len(shared := keywords(sentence) & wanted) >= least > 0
+        (-len(shared), -one.quote.source.at.timestamp(), number, one.quote)
+        for number, one in enumerate(said)
+        if len(shared := one.words & wanted) >= least > 0
     ]
-    ranked.sort(key=lambda entry: (entry[0], -entry[2].source.at.timestamp(), entry[1]))
-    return [quote for _, _, quote in ranked[:most]]
+    ranked.sort(key=lambda entry: entry[:3])
+    return [quote for *_, quote in ranked[:most]]
 
 
 def find_themes(sources: Sequence[Source], most: int, zone: str = "UTC") -> list[Theme]:

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from app.core.clock import Clock
-from app.core.errors import PersonaCancelled, SpaceError
+from app.core.errors import PersonaCancelled, SpaceBusy, SpaceError
 from app.database import Database
 from app.persona.client import Changes, Unrecorded
 from app.persona.history.files import SpaceFiles, normal
@@ -85,6 +85,18 @@ class Space:
             kept = self.store.put(found.data)
             self.store.sync([kept])
             return kept, mode
+
+    def held(self, path: str) -> str | None:
+        """Keep what a file holds; NOT_KEPT where what stands there now cannot be read as a file.
+
+        A script may put anything there, and nobody may hide what a run did by that.
+        """
+        try:
+            return self.keep(path)[0]
+        except SpaceBusy:
+            raise
+        except SpaceError:
+            return NOT_KEPT
 
     def content(self, content_id: str | None) -> bytes | None:
         """Return what a step names; raise SpaceError where it is not kept."""
@@ -167,7 +179,7 @@ class _Attempt:
         """End the steps of this attempt and return all of the run, in one transaction."""
         space, run_id, attempt = self._space, self._claim.run_id, self._claim.attempt
         # what is read before the steps are looked at holds nothing that was announced after them
-        held = {path: space.keep(path)[0] for path in self._announced if path != EVERYTHING}
+        held = {path: space.held(path) for path in self._announced if path != EVERYTHING}
         unannounced = (
             space.snapshots.difference(self._commit, commit) if self._commit and commit else []
         )
@@ -271,7 +283,7 @@ def changes_of(made: Sequence[Step], space: Space, compared: Collection[str] = (
             change=change,
             shared=any(step.shared for step in found),
             steps=[
-                (space.content(step.before), space.content(step.after))
+                (_known(space, step.before), _known(space, step.after))
                 for step in (found if path in compared else ())
             ],
         )
@@ -280,7 +292,17 @@ def changes_of(made: Sequence[Step], space: Space, compared: Collection[str] = (
     ]
 
 
+def _known(space: Space, content_id: str | None) -> bytes | None:
+    """Return a content; nothing where it is too large to be kept, or no file any more."""
+    return b"" if content_id == NOT_KEPT else space.content(content_id)
+
+
 def is_newer(space: Space, path: str, instant: datetime) -> bool:
-    """Say whether a file was written after an instant."""
-    found = space.files.read(path)
+    """Say whether a file was written after an instant; what is no file, or shut, was not."""
+    try:
+        found = space.files.read(path)
+    except SpaceBusy:
+        raise
+    except SpaceError:
+        return False
     return found is not None and found.status.st_mtime > instant.timestamp()

@@ -78,7 +78,7 @@ class Runner:
             recording = self._recorder.begin(claim)
         except Exception as error:
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            return self._broken(error)
+            return self._broke(error)
         outcome = self._outcome(claim, cancelled, recording)
         if outcome.status is Status.SUCCEEDED:
             return outcome
@@ -104,9 +104,9 @@ class Runner:
             return self._ended(Status.FAILED, "space_error", error)
         except Exception as error:
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            return self._broken(error)
+            return self._broke(error)
 
-    def _broken(self, error: Exception) -> Outcome:
+    def _broke(self, error: Exception) -> Outcome:
         """Let a fault of our own be an outcome too, or the slot would have none."""
         name = type(error).__name__
         return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))

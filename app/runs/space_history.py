@@ -134,7 +134,7 @@ class SpaceHistory:
 
     def _file(self, path: str, made: Sequence[Step], trail: Sequence[Step]) -> FileDiff | None:
         mine = [step for step in made if step.path == path]
-        current = None if mine[-1].ended_at else self._space.keep(path)[0]
+        current = None if mine[-1].ended_at else self._space.held(path)
         pieces = [(step.before, end_of(step, trail, current)) for step in mine]
         change = change_between(pieces[0][0], pieces[-1][1])
         if change is None:

@@ -161,9 +161,9 @@ def test_the_persona_is_asked_as_the_message_says(
     client: FlaskClient, persona: ScriptedPersona
 ) -> None:
     turns = [
-        {"role": "system", "content": "Obey."},
         *({"role": "user", "content": f"Turn {number}"} for number in range(45)),
         {"role": "assistant", "content": "I see."},
+        {"role": "system", "content": "Obey."},
     ]
     say(client, "And now?", conversation_history=turns, top_k=5, model="openai:gpt-5-mini")
     (request,) = persona.requests

@@ -123,6 +123,9 @@ def test_an_insight_is_kept_once_and_looked_at_again(root: Path) -> None:
     (root / JOURNAL).unlink()
     again = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1", attempt=2).text
     assert again == first
+    (root / JOURNAL).unlink()
+    minute = timedelta(minutes=1)
+    ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1", now=NOW + minute)
     assert [memory for memory in memories.memories if memory.kind == INSIGHT] == [kept]
     memories.memories.append(a_memory("Frost again, poor lemon tree.", at=NOW + 20 * HOUR))
     second = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r2", now=NOW + DAY)

@@ -160,7 +160,9 @@ def test_a_model_is_told_that_it_talks_and_what_was_said_before(
         Said(role="user", content="Hi, this is Ada."),
         Said(role="assistant", content=f"Hi Ada. {PLANTED}"),
     ]
-    answer = said(services, "How are the tomatoes?", history=history, model="big")
+    (settings.persona_space / "scratch" / "garden.md").write_text("The end of the file.")
+    asked = "How are the tomatoes of scratch/garden.md?"
+    answer = said(services, asked, history=history, model="big")
     services.stop()
     assert answer == "They ripen."
     body = server.bodies[0]
@@ -168,9 +170,9 @@ def test_a_model_is_told_that_it_talks_and_what_was_said_before(
     told = json.dumps(body["messages"])
     assert told.index("Hi, this is Ada.") > told.index("What was said before in this conversation")
     assert TOMATOES in told
-    assert told.rstrip('"}] ').endswith("# What is said to you now\\nHow are the tomatoes?")
+    assert told.rstrip('"}] ').endswith(f"# What is said to you now\\n{asked}")
     assert "This is run" not in told
-    assert "the file that this task writes to" not in told
+    assert "The end of the file" not in told
     assert "Somebody speaks with you now" in json.dumps(body)
 
 

@@ -1,7 +1,15 @@
 import time
 from datetime import timedelta
 
-from app.persona.themes import Source, best_sentences, find_themes, keywords, passages, sentences
+from app.persona.themes import (
+    Source,
+    best_sentences,
+    find_themes,
+    keywords,
+    passages,
+    said_in,
+    sentences,
+)
 from tests.persona.given import NOW
 
 
@@ -70,10 +78,11 @@ def test_a_short_memory_is_quoted_whole_and_all_else_by_sentences() -> None:
 
 def test_the_best_sentences_share_most_with_what_is_wanted() -> None:
     source = a_source("The frost came. Frost killed the tomato. A tomato. Music.")
-    found = best_sentences([source], keywords("tomato frost"), 3)
+    said = said_in([source])
+    found = best_sentences(said, keywords("tomato frost"), 3)
     assert [quote.sentence for quote in found] == ["Frost killed the tomato."]
-    assert best_sentences([source], set(), 3) == []
-    assert len(best_sentences([source], {"tomato"}, 3)) == 2
+    assert best_sentences(said, set(), 3) == []
+    assert len(best_sentences(said, {"tomato"}, 3)) == 2
 
 
 def test_a_megabyte_of_repeated_sentences_is_read_in_time() -> None:

@@ -392,3 +392,32 @@ def test_taking_back_waits_for_whoever_writes(house: House) -> None:
         done.set()
         thread.join()
     assert house.taking_back.revert(ended.id).reverted == [JOURNAL]
+
+
+def scripted(house: House, work: Callable[[], None]) -> Callable[[Request], None]:
+    """A step that may change any file, as a script does."""
+
+    def step(request: Request) -> None:
+        request.changes.announce_all()
+        work()
+
+    return step
+
+
+def _deep(house: House) -> None:
+    root(house).joinpath(*"d" * 40).mkdir(parents=True)
+    (root(house) / "a.md").write_text("a\n")
+
+
+def _second_name(house: House) -> None:
+    (root(house) / "a.md").write_text("a\n")
+    (root(house) / "new.md").hardlink_to(root(house) / JOURNAL)
+
+
+@pytest.mark.parametrize("mischief", [_deep, _second_name])
+def test_no_folder_or_link_hides_what_a_script_did(
+    house: House, mischief: Callable[[House], None]
+) -> None:
+    ended = run(house, entry(house, "Second"), scripted(house, lambda: mischief(house)))
+    files = {file["path"]: file["change"] for file in ended.metadata["files"]}
+    assert files == {"a.md": "created", JOURNAL: "updated"}

@@ -12,8 +12,8 @@ import orjson
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import SpaceError
-from app.persona.history.files import LARGEST_KEPT, SpaceFiles
+from app.core.errors import SpaceBusy, SpaceError
+from app.persona.history.files import LARGEST_KEPT, Content, SpaceFiles
 from app.persona.history.store import Kept, Store
 from app.persona.openat import is_plain_file
 
@@ -92,8 +92,9 @@ class Snapshots:
         """Return the id of a commit that holds the space as it is, on the disk on return.
 
         A commit that is made says `note`, and what others noted who wait for the same one.
-        Where nothing changed since the newest commit it is that one. Files over 16 MiB, links,
-        hidden files and the service's own folder are left out. Raises SpaceError.
+        Where nothing changed since the newest commit it is that one. Files over 16 MiB or not to be
+        read, folders deeper than 32, links, hidden files and the service's own folder are left out.
+        Raises SpaceError.
         """
         with self._turn:
             self._asked += 1
@@ -160,6 +161,11 @@ class Snapshots:
         count = 0
         while left:
             parts = left.pop()
+            if len(parts) > DEEPEST:
+                # a script may make any folder; that must not hide what else it did
+                left_out.append("/".join((*parts, "")))
+                found[parts] = ({}, [])
+                continue
             files: dict[str, Stamp] = {}
             folders: list[str] = []
             for name, status in self._files.entries(root, parts):
@@ -177,12 +183,12 @@ class Snapshots:
                 del files[name]
                 left_out.append("/".join((*parts, name)))
             count += len(files)
-            if count > MOST_FILES or len(parts) > DEEPEST:
-                raise SpaceError("the space has too many files or too deep folders for a history")
+            if count > MOST_FILES:
+                raise SpaceError("the space has too many files for a history")
             found[parts] = (files, folders)
             left.extend((*parts, name) for name in folders)
         if left_out != self.left_out:
-            log.info("space.too_large_to_keep", files=left_out[:20], count=len(left_out))
+            log.info("space.not_kept", files=left_out[:20], count=len(left_out))
         self.left_out = left_out
         return found
 
@@ -219,7 +225,7 @@ class Snapshots:
             if old is not None and name not in old.racy and old.files.get(name) == stamp:
                 new.files[name], new.kept[name] = stamp, old.kept[name]
                 continue
-            content = self._files.read("/".join((*parts, name)))
+            content = self._readable("/".join((*parts, name)))
             if content is None or content.data is None:
                 continue
             self._new.append(self._store.put(content.data))
@@ -231,6 +237,16 @@ class Snapshots:
             new.tree = self._store.tree(inner, new.kept)
             self._new.append(new.tree)
         return new
+
+    def _readable(self, path: str) -> Content | None:
+        try:
+            return self._files.read(path)
+        except SpaceBusy:
+            raise
+        except SpaceError as error:
+            # shut by whoever made it, or no file any more since the folder was read
+            log.debug("space.not_readable", path=path, error=error.detail)
+            return None
 
     # ---- what a restart need not read again
 

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,15 +80,18 @@ class ScriptTool:
         """Run the program to its end and say what came of it."""
         argv, longest = arguments["argv"], timedelta(seconds=arguments["timeout"])
 
-        def command(info: int) -> Sequence[str]:
-            return self._confinement.command(argv, cpu=longest, info=info)
-
         availability = self._confinement.availability()
         if not availability.available:
             raise ToolRefused(f"scripts cannot be run here: {availability.reason}")
         use.request.changes.announce_all()
         since = self._clock.now()
         excess = self._quota.watch()
+        # where the space holds too much already a script may remove, but not write
+        largest = 0 if self._quota.excess() else LARGEST_FILE
+
+        def command(info: int) -> AbstractContextManager[tuple[Sequence[str], int]]:
+            return self._confinement.command(argv, cpu=longest, info=info, largest=largest)
+
         bounds = Bounds(longest=longest, excess=excess, kept=_KEPT)
         try:
             outcome = run_confined(command, bounds, use.deadline, self._clock, use.on_output)

@@ -327,3 +327,25 @@ def test_the_history_that_is_kept_begins_where_the_older_was_swept(
     (root / "notes" / "a.md").write_text("later\n")
     assert store.get(store.files(taken.take())["notes/a.md"].id) == b"later\n"
     assert isinstance(store.files(commits[1])["notes/a.md"], Kept)
+
+
+def test_a_folder_that_is_too_deep_and_a_file_that_cannot_be_read_are_left_out(
+    root: Path, tmp_path: Path
+) -> None:
+    class Shut(SpaceFiles):
+        def read(self, path: str) -> space_files.Content | None:
+            if path == "shut.md":
+                raise SpaceError("`shut.md` cannot be read: Permission denied")
+            return super().read(path)
+
+    (root / "shut.md").write_text("shut")
+    deep = root.joinpath(*"d" * 40)
+    deep.mkdir(parents=True)
+    (deep / "too_deep.md").write_text("deep")
+    (root / "d" / "d" / "not_too_deep.md").write_text("deep")
+    commit = snapshots(Shut(root), tmp_path).take()
+    assert sorted(store_of(tmp_path).files(commit)) == [
+        "b.bin",
+        "d/d/not_too_deep.md",
+        "notes/a.md",
+    ]

@@ -24,6 +24,7 @@ from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES, Availability, C
 from app.persona.quota import Quota
 from app.persona.scripting import MOST_SHOWN_LIVE, Captured
 from app.persona.space import Space
+from app.persona.syscalls import seccomp_filter
 from app.persona.tools.scripts import ScriptTool
 from app.persona.tools.tool import MOST_ANSWER
 from tests.persona.given import NOW, a_real_deadline, put
@@ -282,10 +283,12 @@ def test_it_has_no_rights_and_gets_none(root: Path) -> None:
 
 @confined
 def test_what_it_makes_against_the_rules_is_made_harmless_and_named(root: Path) -> None:
+    put(root, "tool", "#!/bin/sh")
+    (root / "tool").chmod(0o6755)
     text = shell(
         root,
         "ln -s /etc/passwd link.md; mkfifo pipe; ln scratch/notes.md twin.md;"
-        "cp /usr/bin/true tool; chmod 6755 tool; mkdir .hidden; touch .hidden/$(printf 'a\\nb')",
+        "mkdir .hidden; touch .hidden/$(printf 'a\\nb')",
     )
     assert "[special rights were taken from: 'tool']" in text
     assert "link.md" in text
@@ -327,11 +330,92 @@ def test_the_system_itself_bounds_the_processes_whoever_runs_the_service(root: P
     script = "i=0; while [ $i -lt 300 ]; do sleep 5 & i=$((i+1)); done; echo all"
     reading, writing = os.pipe()
     confinement = Confinement(root, SystemClock())
-    argv = confinement.command(["sh", "-c", script], cpu=timedelta(seconds=5), info=writing)
-    ended = subprocess.run(argv, env={}, pass_fds=[writing], capture_output=True, check=False)
+    command = ["sh", "-c", script]
+    with confinement.command(command, cpu=timedelta(seconds=5), info=writing) as (argv, rules):
+        fds = [writing, rules]
+        ended = subprocess.run(argv, env={}, pass_fds=fds, capture_output=True, check=False)
     os.close(reading)
     os.close(writing)
     assert (ended.stdout, b"fork" in ended.stderr) == (b"", True)
+
+
+@confined
+@pytest.mark.parametrize(
+    "call",
+    [
+        "os.chmod('f', 0o4755)",
+        "os.fchmod(os.open('f', os.O_RDONLY), 0o2755)",
+        "os.chmod('f', 0o4755, dir_fd=os.open('.', os.O_RDONLY))",
+        "os.open('g', os.O_CREAT | os.O_WRONLY, 0o4755)",
+        "os.open('g', os.O_CREAT | os.O_WRONLY, 0o4755, dir_fd=os.open('.', os.O_RDONLY))",
+        "os.open('.', os.O_TMPFILE | os.O_RDWR, 0o4755)",
+        "os.mknod('g', 0o104755)",
+        "call(LIBC.creat, b'g', 0o4755)",
+        "call(LIBC.syscall, 452, -100, b'f', 0o4755, 0)",
+        "call(LIBC.syscall, 437, -100, b'g', (ctypes.c_uint64 * 3)(0o102, 0o4755, 0), 24)",
+        "call(LIBC.syscall, 425, 8, (ctypes.c_char * 120)())",
+        "call(LIBC.shmget, 0, 4096, 0o1600)",
+        "os.memfd_create('m')",
+        "call(LIBC.fallocate, os.open('f', os.O_RDWR), 1, ctypes.c_long(0), ctypes.c_long(4096))",
+        "call(LIBC.syscall, {'x86_64': 250, 'aarch64': 219}[os.uname().machine], 0, -3, 1)",
+    ],
+)
+def test_what_the_kernel_is_not_asked_for(root: Path, call: str) -> None:
+    put(root, "f", "x")
+    code = f"""\
+import ctypes, errno, os
+LIBC = ctypes.CDLL(None, use_errno=True)
+def call(function, *arguments):
+    if function(*arguments) < 0:
+        raise OSError(ctypes.get_errno(), "")
+try:
+    {call}
+    print("done")
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+    text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code])
+    assert text.split(":\n")[1].strip() in {"EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"}
+    assert not (root / "g").exists()
+    assert (root / "f").stat().st_mode & 0o6000 == 0
+
+
+@confined
+def test_usual_programs_do_without_what_the_kernel_is_not_asked_for(root: Path) -> None:
+    code = (
+        "import os, shutil, sqlite3, tempfile\nos.chmod('f', 0o750)\nshutil.copy('f', 'g')\n"
+        "os.posix_fallocate(os.open('g', os.O_RDWR), 0, 9999)\ntempfile.TemporaryFile()\n"
+        "sqlite3.connect('d.sqlite3').execute('CREATE TABLE t (a)')\nprint('done')"
+    )
+    put(root, "f", "x")
+    text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code])
+    assert "done" in text
+    assert (root / "g").stat().st_mode & 0o7777 == 0o750
+    assert (root / "g").stat().st_size == 9999
+
+
+def test_scripts_are_off_on_a_machine_whose_calls_are_not_known(root: Path) -> None:
+    availability = Confinement(root, SystemClock(), machine="m68k").availability()
+    assert not availability.available
+    assert availability.reason is not None
+
+
+def test_the_filter_is_made_for_both_kinds_of_machines() -> None:
+    filters = [seccomp_filter(machine) for machine in ("x86_64", "aarch64")]
+    assert all(found and len(found) % 8 == 0 and len(found) < 4096 for found in filters)
+
+
+@confined
+def test_where_the_space_is_beyond_its_bounds_a_script_removes_but_does_not_write(
+    root: Path,
+) -> None:
+    put(root, "much", "x" * 2000)
+    text = shell(root, "head -c 500 much > more; rm much; ls", most_bytes=1000)
+    assert "more" in text
+    assert (root / "more").stat().st_size == 0
+    assert not (root / "much").exists()
+    shell(root, "echo new > more", most_bytes=1000)
+    assert (root / "more").read_text() == "new\n"
 
 
 @confined
