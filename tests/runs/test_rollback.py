@@ -367,3 +367,21 @@ def test_what_the_owner_writes_before_a_rollback_is_tried_again_stays(
     written_at(root / JOURNAL, MIDNIGHT + timedelta(hours=3))
     assert other.recovery.step() == 1
     assert (root / JOURNAL).read_text() == "The owner's.\n"
+
+
+def test_a_host_with_a_space_of_its_own_leaves_that_space_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        fill(folder / "space")
+    one = died(database, there, lambda r: write(there / "space", "made.md", b"dead\n", r))
+    (here / "space" / "made.md").write_text("The owner of this space made it long ago.\n")
+    written_at(here / "space" / "made.md", MIDNIGHT - timedelta(days=1))
+    before = contents(here / "space")
+    other = house(database, here, pid=2)
+    other.release()
+    assert contents(here / "space") == before
+    assert other.outcomes() == [("queued", None)]
+    assert other.space_history.of_path("made.md", 10).entries == []
+    assert [each.author for each in one.space_history.of_path("made.md", 10).entries] == ["run"]
