@@ -228,11 +228,14 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
 def diff(run_id: str) -> None:
     """Show what a run changed in the space."""
     with opened() as services:
-        for file in services.space_history.diff(run_id):
+        found = services.space_history.diff(run_id)
+        for file in found.files:
             notes = [file.change, *(["shared"] if file.shared else [])]
             notes += ["reverted"] if file.reverted else []
             click.echo(f"{file.path} ({', '.join(notes)})")
             click.echo(file.diff)
+        if not found.complete:
+            click.echo("the run changed more than is shown here", err=True)
 
 
 @persona.command("revert")
