@@ -13,7 +13,7 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, opened, table, told, when
-from app.config import SettingsSchema, read_settings
+from app.config import SECRETS, SettingsSchema, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
@@ -323,7 +323,8 @@ def settings() -> None:
     """List the settings, what they are, and what they do."""
     values = read_settings(os.environ)
     for name, field in SettingsSchema().fields.items():
-        value = "***" if "TOKEN" in name or "URL" in name else getattr(values, name.lower(), "")
+        value = getattr(values, name.lower(), "")
+        value = "***" if value and name.lower() in SECRETS else value
         click.echo(f"{name}={value}  # {field.metadata['help']}")
 
 
