@@ -144,7 +144,7 @@ def test_a_kill_between_any_two_writes_of_a_run_leaves_none_or_all_of_its_change
             other.settle()
             assert str(other.runs()[0].status) == "succeeded"
             assert contents(root) == done(before), f"killed at {point}"
-            assert [f.path for f in other.space_history.diff(ended.id)] == [
+            assert [f.path for f in other.space_history.diff(ended.id).files] == [
                 "made/a.md",
                 JOURNAL,
                 "tool.sh",
@@ -240,7 +240,7 @@ def test_what_somebody_wrote_after_the_process_was_dead_is_left(
     assert (root / "other.md").read_text() == "Nobody touches this.\n"
     (run,) = other.runs()
     assert str(run.status) == "queued"
-    (left,) = other.space_history.diff(run.id)
+    (left,) = other.space_history.diff(run.id).files
     assert (left.path, left.shared) == (JOURNAL, True)
 
 
@@ -257,7 +257,7 @@ def test_a_run_that_ends_interrupted_for_good_is_rolled_back_too(
     other.release()
     assert other.outcomes() == [("interrupted", "process_died")]
     assert contents(root) == before
-    assert other.space_history.diff(other.runs()[0].id) == []
+    assert other.space_history.diff(other.runs()[0].id).files == []
 
 
 def test_what_a_script_of_a_dead_attempt_changed_goes_too(
