@@ -13,11 +13,7 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, opened, table, told, when
-<<<<<<< HEAD
-from app.config import read_settings
-=======
-from app.config import SECRETS, SettingsSchema, read_settings
->>>>>>> review2
+from app.config import SECRETS, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
