@@ -13,10 +13,11 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, opened, table, told, when
-from app.config import SECRETS, SettingsSchema, read_settings
+from app.config import SECRETS, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
+from app.settings_schema import SettingsSchema
 from app.tasks.task import Author
 from app.wiring import Services
 
@@ -315,6 +316,16 @@ def migrate(down_to: str | None) -> None:
         else:
             migrations.downgrade(services.database, down_to)
         click.echo(f"the database is at {migrations.current(services.database) or 'base'}")
+
+
+@persona.command("serve")
+@told
+def serve() -> None:
+    """Start the service, from any folder; stop it with Ctrl-C."""
+    read_settings(os.environ)
+    # -P: what happens to lie in this folder under the name of a package is not meant
+    command = [sys.executable, "-P", "-m", "gunicorn", "-c", "python:app.api.gunicorn_config"]
+    os.execv(sys.executable, command)  # noqa: S606  it becomes the service, no shell is in between
 
 
 @persona.command("settings")

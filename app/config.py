@@ -5,37 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import timedelta
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
-from marshmallow import Schema, ValidationError, fields, validate
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from marshmallow import ValidationError
 
 from app.core.errors import BadJson, FieldError, SettingsError
 from app.core.prices import Price, read_prices
-from app.core.spans import read_span
-
-SHORTEST_TOKEN = 32
-
-
-class Backend(StrEnum):
-    """Who answers a prompt."""
-
-    EMBEDDED = "embedded"
-    SERVICE = "service"
-    LLM = "llm"
-
-
-class SpokenDialect(StrEnum):
-    """How the server of a language model is talked to."""
-
-    OPENAI = "openai"
-    ANTHROPIC = "anthropic"
+from app.settings_schema import SHORTEST_TOKEN, Backend, SettingsSchema, SpokenDialect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +46,7 @@ class Settings:
     space_max_files: int
     journals: tuple[str, ...]
     scripts: bool
+    chat_concurrency: int
     run_concurrency: int
     min_interval: timedelta
     default_timezone: str
@@ -105,258 +84,6 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-class Span(fields.Field[timedelta]):
-    """A span of time such as 30s, 5m or 1h."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> timedelta:
-        try:
-            return read_span(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-
-
-class WholeNumber(fields.Field[int]):
-    """A whole number in ASCII digits, nothing around them."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) < 16):
-            raise ValidationError(f"{value!r} is not a whole number")
-        return int(value)
-
-
-def _check_zone(value: str) -> None:
-    if value not in available_timezones():
-        raise ValidationError(f"{value!r} is not an IANA time zone such as Europe/Berlin")
-
-
-def _check_url(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationError(f"{value!r} is not an address such as http://127.0.0.1:8100")
-
-
-def _check_database(value: str) -> None:
-    try:
-        name = make_url(value).get_backend_name()
-    except ArgumentError as error:
-        raise ValidationError("is not a database URL") from error
-    if name not in {"sqlite", "postgresql", "postgres"}:
-        raise ValidationError("must begin with sqlite:/// or postgresql://")
-
-
-def _check_token(value: str) -> None:
-    if len(value) < SHORTEST_TOKEN:
-        raise ValidationError(f"must have at least {SHORTEST_TOKEN} characters")
-    if not value.isascii() or any(character.isspace() for character in value):
-        raise ValidationError("must be ASCII without blanks")
-
-
-def _check_file(value: str) -> None:
-    if not Path(value).is_file() or not os.access(value, os.R_OK):
-        raise ValidationError(f"{value!r} is not a file that can be read")
-
-
-def _check_key(value: str) -> None:
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValidationError("must be ASCII without blanks")
-
-
-def _default(text: str, help_text: str) -> dict[str, Any]:
-    return {"load_default": None, "metadata": {"default": text, "help": help_text}}
-
-
-class SettingsSchema(Schema):
-    """Every setting, its form, its default and what it does; the reference is made from this."""
-
-    HOST = fields.String(
-        load_default="127.0.0.1",
-        metadata={"help": "address to listen on; any but loopback needs API_TOKEN"},
-    )
-    PORT = WholeNumber(
-        load_default=8000,
-        validate=validate.Range(1, 65535),
-        metadata={"help": "port to listen on"},
-    )
-    WEB_CONCURRENCY = WholeNumber(
-        load_default=2,
-        validate=validate.Range(1, 64),
-        metadata={"help": "worker processes; each serves, ticks and runs"},
-    )
-    DATABASE_URL = fields.String(
-        validate=_check_database,
-        **_default("sqlite:///STATE_DIR/ledger.sqlite3", "where registry and ledger are kept"),
-    )
-    API_TOKEN = fields.String(
-        validate=_check_token,
-        **_default("none", "token that every request must show, at least 32 characters"),
-    )
-    API_TOKEN_FILE = fields.String(**_default("none", "file that holds API_TOKEN"))
-    ALLOWED_HOSTS = fields.String(
-        load_default="",
-        metadata={
-            "default": "none",
-            "help": "names, beside loopback and HOST, by which the service may be addressed",
-        },
-    )
-    PERSONA_SPACE = fields.String(
-        load_default="persona_space", metadata={"help": "the persona's own folder"}
-    )
-    STATE_DIR = fields.String(
-        **_default(
-            "PERSONA_SPACE with .state added",
-            "what the service keeps for itself, out of the persona's reach",
-        )
-    )
-    SPACE_MAX_BYTES = WholeNumber(
-        load_default=1_000_000_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "most bytes in files of the space, beyond which tools write nothing"},
-    )
-    SPACE_MAX_FILES = WholeNumber(
-        load_default=20_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "most files and folders in the space, the same"},
-    )
-    JOURNALS = fields.String(
-        load_default="scratch/*_reflections.md scratch/*_journal.md scratch/*_insights.md",
-        metadata={"help": "files to which tools may only append, as patterns between blanks"},
-    )
-    SCRIPTS = fields.String(
-        load_default="on",
-        validate=validate.OneOf(["on", "off"], error="must be one of: on, off"),
-        metadata={"help": "whether run_script may run programs: on, where they can be confined"},
-    )
-    PERSONA_BACKEND = fields.String(
-        load_default="embedded",
-        validate=validate.OneOf(
-            [str(b) for b in Backend], error="must be one of: embedded, service, llm"
-        ),
-        metadata={
-            "help": "who answers: embedded (no model, no network), service (HTTP) or llm (a model)"
-        },
-    )
-    PERSONA_URL = fields.String(
-        validate=_check_url,
-        **_default(
-            "none",
-            "base address of the persona service, or of the model's server; needed with both",
-        ),
-    )
-    PERSONA_TIMEOUT = Span(
-        load_default=timedelta(minutes=15),
-        metadata={"default": "15m", "help": "longest time of one answer, whatever the task says"},
-    )
-    EMBEDDING_MODEL = fields.String(
-        validate=validate.Length(max=200),
-        **_default(
-            "none",
-            "model of PERSONA_URL/embeddings, by which memories are found that mean the same",
-        ),
-    )
-    PERSONA_TASKS_PER_DAY = WholeNumber(
-        load_default=10,
-        validate=validate.Range(0, 1000),
-        metadata={"help": "tasks that the persona may create in 24 hours, all runs together"},
-    )
-    PERSONA_MODEL = fields.String(
-        validate=validate.Length(max=200),
-        **_default("none", "model of tasks that name none; needed with llm"),
-    )
-    PERSONA_API_KEY = fields.String(
-        validate=_check_key, **_default("none", "key that the model's server is shown")
-    )
-    PERSONA_API_KEY_FILE = fields.String(**_default("none", "file that holds PERSONA_API_KEY"))
-    PERSONA_DIALECT = fields.String(
-        load_default="openai",
-        validate=validate.OneOf(
-            [str(d) for d in SpokenDialect], error="must be one of: openai, anthropic"
-        ),
-        metadata={"help": "how the model's server is talked to: openai or anthropic"},
-    )
-    PERSONA_STREAM = fields.String(
-        load_default="on",
-        validate=validate.OneOf(["on", "off"], error="must be on or off"),
-        metadata={"help": "whether a model's answer is read while it is written: on or off"},
-    )
-    PERSONA_MAX_ROUNDS = WholeNumber(
-        load_default=12,
-        validate=validate.Range(1, 100),
-        metadata={"help": "most times that a model is asked in one run, unless the task says"},
-    )
-    PERSONA_MAX_TOOL_CALLS = WholeNumber(
-        load_default=50,
-        validate=validate.Range(0, 1000),
-        metadata={"help": "most calls of tools in one run"},
-    )
-    PERSONA_MAX_TOKENS_PER_RUN = WholeNumber(
-        load_default=200_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "tokens, read and written, after which a run gives its final answer"},
-    )
-    PERSONA_CONTEXT_TOKENS = WholeNumber(
-        load_default=8192,
-        validate=validate.Range(2048, 10_000_000),
-        metadata={"help": "tokens that the model reads and writes at one time"},
-    )
-    PERSONA_PRICES = fields.String(
-        **_default("none", "JSON file with what a million tokens of each model cost")
-    )
-    RUN_CONCURRENCY = WholeNumber(
-        load_default=8,
-        validate=validate.Range(1, 1024),
-        metadata={"help": "runs at one time, over all workers"},
-    )
-    MIN_INTERVAL = Span(
-        load_default=timedelta(minutes=1),
-        metadata={"default": "1m", "help": "shortest time between two firings of a task"},
-    )
-    DEFAULT_TIMEZONE = fields.String(
-        load_default="UTC",
-        validate=_check_zone,
-        metadata={"help": "IANA zone of tasks that name none"},
-    )
-    CATCH_UP_PACE = Span(
-        load_default=timedelta(seconds=1),
-        metadata={"default": "1s", "help": "time between the starts of two late runs"},
-    )
-    DRAIN_TIMEOUT = Span(
-        load_default=timedelta(seconds=30),
-        metadata={"default": "30s", "help": "how long runs may finish when a worker stops"},
-    )
-    RESULTS_MAX_AGE = Span(
-        load_default=timedelta(days=365),
-        metadata={"default": "365d", "help": "results older than this are removed"},
-    )
-    RESULTS_MAX_COUNT = WholeNumber(
-        load_default=100_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "most results kept, the newest of each task always among them"},
-    )
-    RESULTS_MAX_BYTES = WholeNumber(
-        load_default=1_000_000_000,
-        validate=validate.Range(min=1),
-        metadata={"help": "most bytes of answers kept"},
-    )
-    HISTORY_MAX_AGE = Span(
-        load_default=timedelta(days=365),
-        metadata={"default": "365d", "help": "what files held longer ago than this is forgotten"},
-    )
-    AFFECT_LEXICON = fields.String(
-        validate=_check_file,
-        **_default("none", "lexicon of feelings to use instead of the built-in English one"),
-    )
-    ANTI_META_TALK = fields.String(
-        load_default="on",
-        validate=validate.OneOf(["on", "off"], error="must be one of: on, off"),
-        metadata={"help": "whether talk about being a machine is taken out of answers: on or off"},
-    )
-    LOG_FORMAT = fields.String(
-        load_default="text",
-        validate=validate.OneOf(["text", "json"], error="must be one of: text, json"),
-        metadata={"help": "how log lines are written: text or json"},
-    )
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -479,6 +206,7 @@ def _settings(values: Mapping[str, Any], prices: Mapping[str, Price]) -> Setting
         space_max_files=values["SPACE_MAX_FILES"],
         journals=tuple(values["JOURNALS"].split()),
         scripts=values["SCRIPTS"] == "on",
+        chat_concurrency=values["CHAT_CONCURRENCY"],
         run_concurrency=values["RUN_CONCURRENCY"],
         min_interval=values["MIN_INTERVAL"],
         default_timezone=values["DEFAULT_TIMEZONE"],

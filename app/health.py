@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from app.core.clock import Clock
 from app.core.errors import PersonaTasksError
 from app.persona.client import Persona
@@ -11,6 +13,8 @@ from app.persona.confinement import Availability
 from app.runs.processes import Liveness
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
+
+log = structlog.get_logger(__name__)
 
 OVERDUE_AFTER = timedelta(seconds=30)
 
@@ -64,8 +68,10 @@ class HealthCheck:
             overdue = self._oldest_overdue()
             notes = self._notes()
         except PersonaTasksError as error:
+            # its detail may tell of hosts and paths, which is for the log only
+            log.warning("health.unknown", problem=error.problem, detail=error.detail)
             return Health(
-                reasons=[error.detail],
+                reasons=[f"it cannot be looked at: {error.title}"],
                 notes=[],
                 processes=0,
                 tick_age=None,

@@ -18,10 +18,13 @@ from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
+from app.persona.capabilities import capabilities
+from app.persona.chatting import CHAT_TOOLS, Chatting
 from app.persona.client import Persona
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
+from app.persona.kept_answers import KeptAnswers
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.store import Memories
 from app.persona.space import ensure_space
@@ -82,6 +85,7 @@ class Services:
     desk: Desk
     watcher: Watcher
     being: Being
+    chatting: Chatting
     meaning: Meaning | None
     window: Window
     history: History
@@ -136,6 +140,7 @@ class Services:
         """Let running runs finish as long as the settings allow, give back the rest, and stop."""
         self.watcher.stop()
         self.clockwork.stop_ringing()
+        self.chatting.stop()
         try:
             left = self.engine.drain(self.settings.drain_timeout, on_wait)
             holders = {claim.run_id: (claim.attempt, claim.owner) for claim in left}
@@ -188,6 +193,15 @@ def _feeling(being: Being, clock: Clock) -> Callable[[], Mapping[str, Any]]:
         return {"in_words": mood.affect.in_words(), **mood.affect.as_dict()}
 
     return feeling
+
+
+def _capabilities(being: Being) -> Callable[[], str]:
+    return lambda: capabilities(
+        being.persona.name,
+        being.toolbox,
+        in_talk=CHAT_TOOLS,
+        scripts=being.confinement.availability,
+    )
 
 
 class _Later:
@@ -250,7 +264,7 @@ def build(
     )
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     space = _recorded(settings, database, clock)
-    taking_back = TakingBack(space, history)
+    taking_back = TakingBack(space, history, [memories.unlive, being.moods.unlive])
     runner = Runner(
         being.persona,
         _Book(registry, desk, clock),
@@ -261,6 +275,19 @@ def build(
         inner_life=being.inner_life,
     )
     processes = Processes(database, clock, ids, this_place())
+    chatting = Chatting(
+        being.persona,
+        being.inner_life,
+        memories,
+        being.lexicons,
+        KeptAnswers(database, holder=processes.id, is_alive=processes.is_alive),
+        database,
+        clock,
+        ids,
+        zone=registry.default_timezone,
+        longest=settings.persona_timeout,
+        at_once=settings.chat_concurrency,
+    )
     engine = Engine(
         database,
         ledger,
@@ -318,8 +345,9 @@ def build(
         desk=desk,
         watcher=Watcher(space_file, desk, clock, Event()),
         being=being,
+        chatting=chatting,
         meaning=meaning,
-        window=Window(being.space, mood=_feeling(being, clock)),
+        window=Window(being.space, capabilities=_capabilities(being), mood=_feeling(being, clock)),
         history=history,
         keys=keys,
         engine=engine,

@@ -1,19 +1,20 @@
 """Settings -> the persona, with its space, memory, hands and feelings."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.config import Backend, Settings, SpokenDialect
+from app.config import Settings
 from app.core.clock import Clock
 from app.core.ids import Ids
 from app.database import Database
-from app.persona.client import Deadline, Persona, Records, Request
+from app.persona.client import Deadline, Persona, Records, Request, Talk
 from app.persona.confinement import Confinement
 from app.persona.embedded import EmbeddedPersona
 from app.persona.feelings.feelings import Feelings, Lexicons
 from app.persona.feelings.series import MoodSeries
 from app.persona.inner_life import InnerLife
+from app.persona.life import Life
 from app.persona.llm.anthropic import Anthropic
 from app.persona.llm.chat import ChatModel
 from app.persona.llm.dialect import Dialect
@@ -26,6 +27,7 @@ from app.persona.memory.meaning import Meaning
 from app.persona.memory.memory import Memory
 from app.persona.memory.recall import Recall
 from app.persona.memory.store import Memories
+from app.persona.prompt import asked_in
 from app.persona.prompting.parts import Remembered
 from app.persona.prompting.sources import MoodNow, Sources
 from app.persona.prompting.sources import Recall as RecallForPrompt
@@ -37,6 +39,7 @@ from app.persona.tools.memories import MemoryTools
 from app.persona.tools.scripts import ScriptTool
 from app.persona.tools.tool import Tool, Toolbox
 from app.persona.writing import Hands
+from app.settings_schema import Backend, SpokenDialect
 
 _DIALECTS: Mapping[SpokenDialect, Dialect] = {
     SpokenDialect.OPENAI: OpenAi(),
@@ -93,7 +96,14 @@ def build_being(
     )
     if persona is None:
         sources = Sources(space=space, recall=_recalling(recall), mood=_mood_now(moods))
-        persona = _persona(settings, space, hands, records, toolbox, sources, clock)
+        life = Life(
+            memories=memories,
+            fitting=_fitting(recall),
+            moods=moods,
+            lexicon=lambda: lexicons.current().lexicon,
+            tools=toolbox.names,
+        )
+        persona = _persona(settings, space, hands, records, life, toolbox, sources, clock)
     inner_life = InnerLife(
         feelings, space, hands, mends=settings.anti_meta_talk, is_own=persona.has_hands
     )
@@ -117,13 +127,14 @@ def _persona(
     space: Space,
     hands: Hands,
     records: Records,
+    life: Life,
     toolbox: Toolbox,
     sources: Sources,
     clock: Clock,
 ) -> Persona:
     url = settings.persona_url or ""
     if settings.persona_backend is Backend.SERVICE:
-        return ServicePersona(url, clock)
+        return ServicePersona(url, clock, key=settings.persona_api_key)
     if settings.persona_backend is Backend.LLM:
         return LlmPersona(
             _model(settings, url, clock),
@@ -133,7 +144,7 @@ def _persona(
             _means(settings),
             new_mark=lambda: secrets.token_hex(8),
         )
-    return EmbeddedPersona(space, hands, records)
+    return EmbeddedPersona(space, hands, records, life, sources.recall)
 
 
 def _model(settings: Settings, url: str, clock: Clock) -> ChatModel:
@@ -169,17 +180,39 @@ def meaning_of(settings: Settings, database: Database, clock: Clock) -> Meaning 
     """Return what finds memories by meaning; None where no model is set for it."""
     if settings.embedding_model is None or settings.persona_url is None:
         return None
-    embedder = HttpEmbedder(settings.persona_url, settings.embedding_model)
+    embedder = HttpEmbedder(
+        settings.persona_url, settings.embedding_model, key=settings.persona_api_key
+    )
     return Meaning(database, embedder, clock)
 
 
 def _recalling(recall: Recall) -> RecallForPrompt:
-    def remembered(request: Request, _deadline: Deadline) -> list[Remembered]:
+    def of_run(request: Request) -> Sequence[Memory]:
         found = recall.for_run(request.task, request.occasion)
-        memories = [*found.lived, *(one.memory for one in found.relevant)]
+        # where room is short, the oldest and the least fitting go
+        return [*reversed(found.lived), *(one.memory for one in found.relevant)]
+
+    def of_talk(request: Request, talk: Talk) -> Sequence[Memory]:
+        return recall.for_talk(
+            asked_in(request.task.prompt),
+            now=request.occasion.now,
+            zone=request.task.timezone,
+            most=talk.most_memories,
+        )
+
+    def remembered(request: Request, _deadline: Deadline) -> list[Remembered]:
+        memories = of_run(request) if request.talk is None else of_talk(request, request.talk)
         return [Remembered(at=m.at, kind=_kind(m), text=m.text) for m in memories]
 
     return remembered
+
+
+def _fitting(recall: Recall) -> Callable[[Request], Sequence[Memory]]:
+    def fitting(request: Request) -> list[Memory]:
+        found = recall.for_run(request.task, request.occasion)
+        return [one.memory for one in found.relevant]
+
+    return fitting
 
 
 def _kind(memory: Memory) -> str:

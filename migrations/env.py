@@ -3,6 +3,7 @@
 from alembic import context
 
 import app.persona.feelings.series
+import app.persona.kept_answers
 import app.persona.memory.tables
 import app.runs.tables
 import app.tasks.tables  # noqa: F401  the tables register themselves

@@ -3,21 +3,25 @@
 Time stands still until a test moves it. `step` does what the threads of a service would do.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from app.core.clock import FakeClock
+from app.core.errors import LedgerUnavailable
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.fakes import ScriptedPersona
+from app.persona.feelings.series import MoodSeries
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
+from app.persona.memory.store import Memories
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History, RunFilter
@@ -26,6 +30,7 @@ from app.runs.ledger import Ledger
 from app.runs.processes import Place, Processes
 from app.runs.recording import Space, SpaceRecorder
 from app.runs.recovery import Recovery
+from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
 from app.runs.run import Run, Status
 from app.runs.runner import Runner
@@ -56,6 +61,32 @@ def definition(task_id: str = "daily_reflection", **fields: Any) -> dict[str, An
         "enabled": True,
         **fields,
     }
+
+
+class AwayDatabase(Database):
+    """A database that does not answer while it is `away`."""
+
+    away = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        self._check()
+        with super().write() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._check()
+        with super().read() as connection:
+            yield connection
+
+    def glance(self, statement: str) -> Any:
+        self._check()
+        return super().glance(statement)
+
+    def _check(self) -> None:
+        if self.away:
+            raise LedgerUnavailable("it is away")
 
 
 class AtOnce(Executor):
@@ -90,7 +121,9 @@ class House:
         self.persona = persona or ScriptedPersona()
         ids, keys = RandomIds(), Keys()
         self.book = ScheduleBook(min_interval, default_timezone)
-        self.ledger, self.history = Ledger(database), History(database)
+        self.memories, self.moods = Memories(database, self.clock, ids), MoodSeries(database, ids)
+        also = Remembering(self.memories) if self.persona.has_hands else None
+        self.ledger, self.history = Ledger(database, also=also), History(database)
         self.settling = Settling(self.ledger, self.book, ids, pace=pace)
         self.registry = Registry(database, self.clock, TaskTimetable(self.book), self.settling)
         self.results = ResultFolder(folder / "results")
@@ -107,7 +140,8 @@ class House:
             snapshots=Snapshots(files, store, folder / "state" / "cache", self.clock),
             clock=self.clock,
         )
-        self.taking_back = TakingBack(self.space, self.history)
+        lived = [self.memories.unlive, self.moods.unlive]
+        self.taking_back = TakingBack(self.space, self.history, lived)
         self.space_history = SpaceHistory(self.space, self.history)
         self.runner = Runner(
             self.persona,

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Backend, SpokenDialect, read_settings
+from app.config import read_settings
 from app.core.errors import SettingsError
 from app.core.prices import Price
+from app.settings_schema import Backend, SpokenDialect
 
 TOKEN = "k" * 32
 

@@ -1,12 +1,13 @@
 """Transactions that mean it, and migrations both ways, on both databases."""
 
+import sqlite3
 import threading
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import migrations
 from app.core.errors import LedgerUnavailable
@@ -32,6 +33,53 @@ def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> 
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
     database.close()
+
+
+def test_a_writer_has_sqlite_for_itself_from_the_start_and_a_reader_never(tmp_path: Path) -> None:
+    """Others may write to the file too, without the lock file of this service."""
+    path = tmp_path / "x.sqlite3"
+    database = Database(f"sqlite:///{path}")
+    stranger = sqlite3.connect(path, timeout=0, isolation_level=None)
+    with database.write(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        stranger.execute("BEGIN IMMEDIATE")
+    with database.read():
+        stranger.execute("BEGIN IMMEDIATE")
+        stranger.execute("ROLLBACK")
+    stranger.close()
+    database.close()
+
+
+def test_errors_of_the_database_do_not_tell_what_was_written(database: Database) -> None:
+    clock = {"id": 1, "version": 0, "default_timezone": "a secret prompt"}
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(registry_clock), [clock])
+    assert "secret" not in str(caught.value)
+
+
+def test_services_that_start_at_once_migrate_one_after_the_other(
+    database: Database, database_url: str
+) -> None:
+    migrations.downgrade(database, "base")
+    database.close()
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(3)
+
+    def start() -> None:
+        own = Database(database_url)
+        barrier.wait()
+        try:
+            migrations.upgrade(own)
+        except BaseException as error:
+            failures.append(error)
+        own.close()
+
+    threads = [threading.Thread(target=start) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert migrations.current(database) == migrations.newest()
 
 
 def test_writers_that_read_first_wait_for_each_other(database: Database) -> None:

@@ -7,15 +7,15 @@ import pytest
 
 from app import create_app
 from app.cli import persona
-from app.config import SettingsSchema, read_settings
+from app.config import read_settings
 from app.persona.tools.tool import Tool
 from app.runs.run import OUTCOMES, REASONS
+from app.settings_schema import SettingsSchema
 from app.tasks.schema import KNOWN_FIELDS, READ_OUT, RESERVED_IDS
 from app.wiring import build
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-TOOLS = build(read_settings({})).toolbox.allowed(None)
 
 
 def page(name: str) -> str:

@@ -3,6 +3,7 @@
 from flask import Flask, Response
 
 from app.api import (
+    chat,
     desk,
     executions,
     health,
@@ -21,7 +22,7 @@ from app.api.openapi import Description
 
 _PARTS = (
     *(tasks, executions, prompts, runs, revisions, schedules),
-    *(memories, mood, persona, desk, health),
+    *(chat, memories, mood, persona, desk, health),
 )
 
 

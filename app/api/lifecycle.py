@@ -18,10 +18,11 @@ from flask import Flask
 
 import app
 from app.api.serving import EXTENSION
-from app.config import Backend, Settings, is_loopback
+from app.config import Settings, is_loopback
 from app.core.errors import FieldError, SettingsError
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.settings_schema import Backend
 from app.wiring import Services, build, next_firing
 
 log = structlog.get_logger(__name__)

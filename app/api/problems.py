@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.api.refusals import TooLarge
-from app.core.errors import PersonaTasksError
+from app.core.errors import PersonaError, PersonaTasksError
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,8 @@ def handle_errors(app: Flask, new_id: Callable[[], str]) -> None:
     """
 
     def ours(error: PersonaTasksError) -> AnyResponse:
-        if error.status >= 500:
+        # what a persona service or a model's server said may be more than its callers should know
+        if error.status >= 500 or isinstance(error, PersonaError):
             return _failed(error, new_id())
         return _problem(
             error.problem,
@@ -73,7 +74,7 @@ def _failed(error: PersonaTasksError, request_id: str) -> Response:
         error.title,
         error.status,
         (type(error).__doc__ or error.title).splitlines()[0],
-        extensions={"request_id": request_id},
+        extensions={**error.extensions(), "request_id": request_id},
         headers={**error.headers(), REQUEST_ID: request_id},
     )
 

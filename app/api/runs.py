@@ -46,7 +46,8 @@ _FIGURES = ("expected", "recorded", "missing", "duplicated", "unexpected")
 def results_of_task(task_id: str, query: dict[str, int]) -> Response:
     """List the newest results of a task
 
-    Those of a deleted task stay readable; an id that never was has none.
+    Those of a deleted task stay readable; an id that never was has none. Fewer than the limit come
+    where their answers are more than 16 MiB.
     """
     found = services().history.results(task_id=task_id, limit=_capped(query["limit"]))
     return answer(
@@ -62,7 +63,7 @@ def results_of_task(task_id: str, query: dict[str, int]) -> Response:
 )
 def recent_results(query: dict[str, int]) -> Response:
     """List the newest results of all tasks"""
-    found = services().history.results(limit=_capped(query["limit"]))
+    found = services().history.recent(_capped(query["limit"]))
     return answer({"results": [shapes.recent_result(run) for run in found], "count": len(found)})
 
 

@@ -8,6 +8,7 @@ sentence is in attributes and comes out of `extensions()`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
@@ -253,6 +254,34 @@ class LedgerUnavailable(PersonaTasksError):
         return {"Retry-After": "5"}
 
 
+class EmptyMessage(PersonaTasksError):
+    """Message cannot be empty"""
+
+    problem = "empty-message"
+    title = "Empty message"
+    status = 400
+
+
+class PersonaElsewhere(PersonaTasksError):
+    """Persona mode not enabled: another service is this one's persona, so talk to that one."""
+
+    problem = "persona-elsewhere"
+    title = "Persona elsewhere"
+    status = 503
+
+
+class ChatBusy(PersonaTasksError):
+    """As many chats go on as are answered at one time; come again in a moment."""
+
+    problem = "chat-busy"
+    title = "Too many chats"
+    status = 503
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "5"}
+
+
 class SpaceError(PersonaTasksError):
     """A file of the persona's space cannot be used."""
 
@@ -287,6 +316,9 @@ class PersonaError(PersonaTasksError):
     reached = True
     account: Mapping[str, Any] = MappingProxyType({})
 
+    def extensions(self) -> Mapping[str, Any]:
+        return {"reason": self.reason}
+
 
 class PersonaUnreachable(PersonaError):
     """No connection to the persona could be made."""
@@ -300,6 +332,7 @@ class PersonaTimeout(PersonaError):
     """The persona did not finish its answer in time."""
 
     reason = "timeout"
+    status = 504
 
     def __init__(self, span: timedelta) -> None:
         self.span = span
@@ -326,6 +359,7 @@ class PersonaLimit(PersonaError):
     """
 
     reason = "persona_limit"
+    status = 429
     transient = True
 
     def __init__(
@@ -338,6 +372,12 @@ class PersonaLimit(PersonaError):
         super().__init__(detail)
         self.retry_after = retry_after
         self.transient = transient
+
+    def headers(self) -> Mapping[str, str]:
+        if not self.transient:
+            return {}
+        span = self.retry_after or timedelta(seconds=30)
+        return {"Retry-After": str(max(ceil(span.total_seconds()), 1))}
 
 
 class PersonaRefused(PersonaError):

@@ -38,6 +38,10 @@ class Occasion:
     previous: PreviousRun | None
 
 
+Transaction = Any
+"""A connection of SQLAlchemy in its transaction, which nothing pure looks into."""
+
+
 class Changes(Protocol):
     """What a run changes in the space is announced here first, so that it can be taken back."""
 
@@ -55,6 +59,19 @@ class Changes(Protocol):
         For what cannot name its files, such as a script. Raises as `announce` does.
         """
 
+    def hold(self, connection: Transaction) -> None:
+        """Keep the run this process's until the transaction ends; raises as `announce` does.
+
+        For what a run writes to the database: so it cannot come after the run was given up.
+        """
+
+
+Holding = Callable[[Transaction], None]
+
+
+def anyway(_: Transaction) -> None:
+    """Hold nothing: for what is written outside of a run."""
+
 
 class Unrecorded:
     """Changes that nobody takes back: of a rehearsal, or of something that is no run."""
@@ -65,13 +82,36 @@ class Unrecorded:
     def announce_all(self) -> None:
         """Do nothing."""
 
+    def hold(self, connection: Transaction) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """Something that was said in a conversation before; `role` is user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talk:
+    """A conversation that goes on outside of any run, with at most so many memories recalled.
+
+    `history` is what was said before, oldest first, as whoever talks tells it.
+    """
+
+    history: Sequence[Said] = ()
+    most_memories: int = 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What a persona is asked; `prompt` is rendered, the task keeps its own text.
 
     `refused` says what is wrong with tasks.json, which the prompt says already: for a persona that
-    makes its own prompt of the task and the occasion.
+    makes its own prompt of the task and the occasion. With a `talk` it is no run: the task stands
+    for the message, and no file of the space may be changed.
     """
 
     task: Task
@@ -79,6 +119,7 @@ class Request:
     prompt: str
     refused: Sequence[str] = ()
     changes: Changes = field(default_factory=Unrecorded)
+    talk: Talk | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +128,14 @@ class Reply:
 
     `ask` asks the same model one thing more about this answer, without tools; its reply has the
     account of all that was asked. None where there is no model. It raises PersonaError.
+    `voice` is what in the answer may speak of feeling, where that is not all of it.
     """
 
     text: str
     reconciliation: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     ask: Callable[[str], "Reply"] | None = field(default=None, compare=False, repr=False)
+    voice: str | None = None
 
 
 class Deadline:
@@ -158,7 +201,10 @@ def as_one_message(request: Request) -> Sequence[Sent]:
 
 @dataclass(frozen=True, kw_only=True)
 class PastRun:
-    """A finished run, as a persona may look back on it; `text` is its answer or its error."""
+    """A finished run, as a persona may look back on it; `text` is its answer or its error.
+
+    `tools` are the names of those that it called, one for each call that is noted.
+    """
 
     task_id: str
     task_name: str
@@ -169,6 +215,7 @@ class PastRun:
     scheduled_for: datetime | None
     completed_at: datetime
     text: str
+    tools: Sequence[str] = ()
 
 
 class Records(Protocol):

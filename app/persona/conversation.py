@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from app.core.errors import EmptyAnswer
+from app.core.errors import EmptyAnswer, PersonaLimit, PersonaTooLong
 from app.persona.client import Deadline
 from app.persona.llm.chat import (
     ChatModel,
@@ -93,14 +93,22 @@ class Conversation:
     def ask(self, question: str, options: ModelOptions, deadline: Deadline) -> str:
         """Return what the model says to one question more, without tools; raise PersonaError.
 
-        The conversation is as before afterwards, but for its account.
+        Half an answer is none, and nothing is asked when the tokens are used up. The conversation
+        is as before afterwards, but for its account.
         """
+        deadline.check()
+        if self.usage.total >= self._bounds.tokens:
+            raise PersonaLimit("the tokens of this run are used up", transient=False)
         finish = self.finish
         messages = [*self._messages, _user(question)]
-        completion = self._round(messages, [], options, deadline)
-        self.finish = finish
+        try:
+            completion = self._round(messages, [], options, deadline)
+        finally:
+            self.finish, is_cut = finish, self.finish is Finish.LENGTH
         if not completion.text.strip():
             raise EmptyAnswer(_why_empty(completion))
+        if is_cut:
+            raise PersonaTooLong("the model was cut off at its max_tokens")
         return completion.text
 
     @property

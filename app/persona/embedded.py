@@ -1,36 +1,65 @@
-"""The default persona: entries composed from the space and the records; no model, no network."""
+"""The default persona: entries composed of memories, files, records and mood; no model."""
 
+import re
 from collections.abc import Sequence
 
+import structlog
+
+from app.core.errors import LedgerUnavailable
+from app.core.instants import write_instant
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_message
 from app.persona.composing import compose
-from app.persona.findings import Findings, gather, target_of
+from app.persona.embedded_talk import talk_of
+from app.persona.findings import MOOD, Findings, gather, read_notes, source_of, target_of
 from app.persona.journal import Entry, read_journal, start_mark, write_entry
-from app.persona.sections import Block, since_the_entry_before
+from app.persona.life import Life
+from app.persona.memory.memory import INSIGHT, Draft
+from app.persona.prompting.sources import Recall, no_memories
+from app.persona.sections import Block, stands
 from app.persona.space import Space
-from app.persona.words import day, plain, started_by, weekday_and_time
+from app.persona.themes import Quote
+from app.persona.words import day_and_time, plain, started_by, weekday_and_time
 from app.persona.writing import Hands
+
+log = structlog.get_logger(__name__)
+
+_QUOTED = re.compile("“([^”]*)”")
 
 
 class EmbeddedPersona:
     """Composes a dated entry from what is really there, and appends it where the prompt says.
 
-    The same files and records give the same entry. A run that is done again finds its own entry and
-    writes no second one. A prompt that names no `.md` file is answered and nothing is written.
+    The same life, files and records give the same entry. A run that is done again finds its own
+    entry and writes no second one. A prompt that names no `.md` file is answered and nothing is
+    written. A consolidation remembers a few sentences as insights. What the database does not tell
+    is named in the entry and fails nothing. In a
+    conversation it tells which memories and which sentences of its files fit the message.
     """
 
     name = "embedded"
     has_hands = True
 
-    def __init__(self, space: Space, hands: Hands, records: Records) -> None:
+    def __init__(
+        self,
+        space: Space,
+        hands: Hands,
+        records: Records,
+        life: Life,
+        recall: Recall = no_memories,
+    ) -> None:
+        """`recall` finds what fits a message of a conversation."""
         self._space = space
         self._hands = hands
         self._records = records
+        self._life = life
+        self._recall = recall
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the entry as it stands in its file; raise SpaceError where that is unusable."""
         deadline.check()
+        if request.talk is not None:
+            return self._talk(request, deadline)
         target = target_of(request.task.prompt)
         entry = self._compose(request, deadline)
         if target and not self._append(target, entry, request, deadline):
@@ -41,6 +70,7 @@ class EmbeddedPersona:
                 "task_type": str(request.task.type),
                 "language_model": False,
             },
+            voice=_voice(entry),
         )
 
     def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
@@ -51,18 +81,36 @@ class EmbeddedPersona:
         """Say why the space cannot be used; None where it can."""
         return self._space.problem()
 
+    def _talk(self, request: Request, deadline: Deadline) -> Reply:
+        notes, _ = read_notes(self._space, self._space.survey(), deadline)
+        sources = [source_of(note) for note in notes if note.text.strip()]
+        text = talk_of(request, self._recall(request, deadline), sources)
+        deadline.check()
+        return Reply(text=text, metadata={"language_model": False})
+
     def _compose(self, request: Request, deadline: Deadline) -> Entry:
-        findings = gather(self._space, self._records, request, deadline)
+        findings = gather(self._space, self._records, self._life, request, deadline)
         deadline.check()
-        blocks = compose(findings)
+        composed = compose(findings)
         deadline.check()
+        left_out = self._remember(composed.insights, request)
         return write_entry(
             run_id=request.occasion.run_id,
             task_id=request.task.id,
             at=request.occasion.now,
             title=_title(request),
-            body=[_preface(findings), *blocks, *since_the_entry_before(findings, blocks)],
+            body=[_preface(findings, left_out), *composed.blocks],
         )
+
+    def _remember(self, insights: Sequence[Quote], request: Request) -> list[str]:
+        """Keep sentences as insights, each once however often it is tried; say if that failed."""
+        try:
+            for quote in insights:
+                self._life.memories.remember(_insight(quote, request))
+        except LedgerUnavailable as error:
+            log.warning("embedded.insight_not_kept", error=error.detail)
+            return ["The insights could not be remembered: the database did not answer."]
+        return []
 
     def _append(self, target: str, entry: Entry, request: Request, deadline: Deadline) -> bool:
         mark = start_mark(entry.run_id)
@@ -73,17 +121,45 @@ class EmbeddedPersona:
         return next((entry for entry in entries if entry.run_id == run_id), None)
 
 
+def _insight(quote: Quote, request: Request) -> Draft:
+    """Return the sentence as a memory; it is the text alone that says whether it is known."""
+    occasion = request.occasion
+    return Draft(
+        text=quote.sentence,
+        kind=INSIGHT,
+        at=occasion.now,
+        undated=True,
+        origin=occasion.origin,
+        run_id=occasion.run_id,
+        task_id=request.task.id,
+        metadata={"of": quote.source.label, "lived_at": write_instant(quote.source.at)},
+    )
+
+
 def _title(request: Request) -> str:
     occasion, task = request.occasion, request.task
     origin = "scheduled" if occasion.origin == "schedule" else f"by {started_by(occasion.origin)}"
-    return f"{weekday_and_time(occasion.now, task.timezone)}: {plain(task.name)} ({origin})"
+    name = plain(task.name)
+    if not stands(f"## {name}"):
+        name = task.id
+    return f"{weekday_and_time(occasion.now, task.timezone)}: {name} ({origin})"
 
 
-def _preface(findings: Findings) -> Block:
-    since = day(findings.since, findings.zone)
+def _preface(findings: Findings, left_out: Sequence[str]) -> Block:
+    since = day_and_time(findings.since, findings.zone)
     return " ".join(
         [
-            f"*Composed without a language model from files and records since {since}.*",
+            f"*Composed without a language model from memories, files and records since {since}.*",
             *findings.left_out,
+            *left_out,
         ]
     )
+
+
+def _voice(entry: Entry) -> str:
+    """Return what the entry quotes of others than the mood itself, which would feed on its echo.
+
+    Its own words are headings and counts: they say nothing of how anybody feels.
+    """
+    said = (line for line in entry.statements if MOOD not in line)
+    return "\n".join(quote for line in said for quote in _QUOTED.findall(line))

@@ -5,8 +5,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from app.core.errors import PersonaError
+from app.core.errors import PersonaError, PersonaTasksError
 from app.persona.client import Deadline, PastRun, Reply, Request, Sent, as_one_message
+from app.persona.feelings.mood import Mood, decayed
+from app.persona.feelings.values import NEUTRAL
+from app.persona.memory.memory import Draft, Memory, Page, Within
 
 Line = str | Reply | PersonaError | Callable[[Request, Deadline], Reply]
 
@@ -47,6 +50,11 @@ class ScriptedPersona:
     def problem(self) -> str | None:
         return self._problem
 
+    def say(self, *lines: Line) -> None:
+        """Put lines at the end of the script."""
+        with self._lock:
+            self._script.extend(lines)
+
     def break_with(self, problem: str | None) -> None:
         """Say from now on that this is wrong; None mends it."""
         self._problem = problem
@@ -67,6 +75,70 @@ class ListedRecords:
     def runs_since(self, since: datetime, limit: int) -> Sequence[PastRun]:
         found = [run for run in self.runs if run.completed_at > since]
         return sorted(found, key=lambda run: run.completed_at, reverse=True)[:limit]
+
+
+class ListedMemories:
+    """Memories that are simply given; what is remembered is added. They fail while told to."""
+
+    def __init__(self, *memories: Memory) -> None:
+        self.memories = list(memories)
+        self.failure: PersonaTasksError | None = None
+
+    def page(self, within: Within, *, limit: int, cursor: int | None = None) -> Page:
+        if self.failure is not None:
+            raise self.failure
+        found = [memory for memory in self.memories if _is_within(memory, within)]
+        found.sort(key=lambda memory: memory.at, reverse=True)
+        start = cursor or 0
+        end = start + limit
+        return Page(memories=found[start:end], next_cursor=end if len(found) > end else None)
+
+    def remember(self, draft: Draft) -> Memory:
+        if self.failure is not None:
+            raise self.failure
+        memory = Memory(
+            id=draft.digest[:26],
+            text=draft.text,
+            kind=draft.kind,
+            at=draft.at,
+            origin=draft.origin,
+            run_id=draft.run_id,
+            task_id=draft.task_id,
+            metadata=draft.metadata,
+            created_at=draft.at,
+        )
+        known = [one for one in self.memories if one.id == memory.id]
+        if not known:
+            self.memories.append(memory)
+        return known[0] if known else memory
+
+
+def _is_within(memory: Memory, within: Within) -> bool:
+    return (
+        (within.since is None or memory.at >= within.since)
+        and (within.until is None or memory.at < within.until)
+        and within.kind in (None, memory.kind)
+    )
+
+
+class ListedMoods:
+    """Moods that are simply given, oldest first. They fail while told to."""
+
+    def __init__(self, *moods: Mood) -> None:
+        self.moods = list(moods)
+        self.failure: PersonaTasksError | None = None
+
+    def series(self, *, since: datetime | None = None, limit: int = 100) -> list[Mood]:
+        if self.failure is not None:
+            raise self.failure
+        return [mood for mood in self.moods if since is None or mood.at >= since][-limit:]
+
+    def current(self, now: datetime) -> Mood:
+        if self.failure is not None:
+            raise self.failure
+        past = [mood for mood in self.moods if mood.at <= now]
+        affect = decayed(past[-1].affect, now - past[-1].at) if past else NEUTRAL
+        return Mood(at=now, affect=affect)
 
 
 class ListedEmbedder:

@@ -1,24 +1,29 @@
 """What the space and the records hold at one moment: all that an entry may speak of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.core import strict_json
-from app.core.errors import BadJson, NoSuchFile, SpaceError
+from app.core.errors import BadJson, LedgerUnavailable, NoSuchFile, SpaceError
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Occasion, PastRun, Records, Request
+from app.persona.feelings.lexicon import Lexicon
 from app.persona.journal import Entry, Journal, is_entry, read_journal, start_mark
+from app.persona.life import Life, Lived, look_back
+from app.persona.memory.memory import Memory
 from app.persona.space import Space, SpaceFile, Survey
 from app.persona.themes import Source, sentences
 from app.persona.words import as_path, one_line, plain, quoted
 from app.tasks.task import Task, TaskType
 
 GOALS = "meta/goals.md"
+RESULT_OF = "result of "
 MOOD = "emotional_state/current.json"
 _MOST_RUNS = 200
 _RESULT_LENGTH = 4096
+_MEMORY_LENGTH = 1000
 _OPENING = 1000
 _MOST_NOTES = 60
 _NOTE_BYTES = 64 * 1024
@@ -61,7 +66,7 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mood:
+class MoodFile:
     """What emotional_state/current.json says, or why it says nothing."""
 
     state: str = ""
@@ -86,12 +91,26 @@ class Findings:
     notes: Sequence[Note]
     own: Sequence[Entry]
     goals: Sequence[Box]
-    mood: Mood
+    mood: MoodFile
+    lived: Lived
+    lexicon: Lexicon
+    tools: Sequence[str]
     left_out: Sequence[str]
+    are_runs_known: bool = True
 
     @property
     def zone(self) -> str:
         return self.task.timezone
+
+    @property
+    def memories(self) -> list[Source]:
+        """Return what was lived in the last 31 days, oldest first."""
+        return [source_of_memory(memory) for memory in self.lived.memories]
+
+    @property
+    def recent_memories(self) -> list[Source]:
+        """Return what was lived since, oldest first."""
+        return [source for source in self.memories if source.at >= self.since]
 
     @property
     def changed(self) -> list[SpaceFile]:
@@ -104,7 +123,7 @@ class Findings:
         """Return what runs since then answered, without what this persona composed."""
         return [
             Source(
-                label=f"result of {quoted(run.task_name)}",
+                label=f"{RESULT_OF}{quoted(run.task_name)}",
                 at=run.completed_at,
                 text=run.text[:_RESULT_LENGTH],
             )
@@ -114,19 +133,32 @@ class Findings:
 
     @property
     def sources(self) -> list[Source]:
-        """Return notes and results as texts to quote from."""
-        return [source_of(note) for note in self.notes if note.text.strip()] + self.results
+        """Return notes, memories and results as texts to quote from."""
+        notes = [source_of(note) for note in self.notes if note.text.strip()]
+        return [*notes, *self.memories, *self._not_remembered]
 
     @property
     def recent_sources(self) -> list[Source]:
         """Return the texts of this time only."""
         notes = [note for note in self.notes if note.modified > self.since and note.text.strip()]
-        return [source_of(note) for note in notes] + self.results
+        found = [source_of(note) for note in notes]
+        return [*found, *self.recent_memories, *self._not_remembered]
+
+    @property
+    def _not_remembered(self) -> list[Source]:
+        remembered = {source.text for source in self.memories}
+        return [result for result in self.results if result.text not in remembered]
 
 
 def source_of(note: Note) -> Source:
     """Return a note as a text to quote from."""
     return Source(label=as_path(note.path), at=note.modified, text=note.text)
+
+
+def source_of_memory(memory: Memory) -> Source:
+    """Return a memory as a text to quote from."""
+    text = memory.text[:_MEMORY_LENGTH]
+    return Source(label=plain(memory.kind), at=memory.at, text=text, is_memory=True)
 
 
 def target_of(prompt: str) -> str | None:
@@ -141,7 +173,9 @@ def target_of(prompt: str) -> str | None:
     return paths[-1] if paths else None
 
 
-def gather(space: Space, records: Records, request: Request, deadline: Deadline) -> Findings:
+def gather(
+    space: Space, records: Records, life: Life, request: Request, deadline: Deadline
+) -> Findings:
     """Read all that may matter for one entry; what cannot be read is left out and counted."""
     task, occasion = request.task, request.occasion
     target = target_of(task.prompt)
@@ -149,29 +183,48 @@ def gather(space: Space, records: Records, request: Request, deadline: Deadline)
     own = [e for e in journal.entries if e.task_id == task.id and e.at <= occasion.now]
     since = _since(task, occasion, own)
     deadline.check()
-    runs = records.runs_since(since, _MOST_RUNS + 1)
+    runs = _runs(records, since)
+    deadline.check()
+    lived = look_back(life, request)
     deadline.check()
     survey = space.survey()
-    notes, left_out = _notes(space, survey, deadline)
-    if len(runs) > _MOST_RUNS:
-        left_out.append(f"Only the newest {_MOST_RUNS} runs were looked at.")
-    if any(len(run.text) > _RESULT_LENGTH for run in runs):
-        left_out.append(f"Of long answers the first {_RESULT_LENGTH} characters were read.")
-    if not survey.complete:
-        left_out.append("The space holds more files than are looked at.")
+    notes, left_out = read_notes(space, survey, deadline)
+    if runs is None:
+        left_out.append("Past runs could not be read: the database did not answer.")
+    left_out += [*lived.missing, *_limits(runs or (), survey)]
     return Findings(
         task=task,
         occasion=occasion,
         target=target,
         since=since,
-        runs=_without_last(runs[:_MOST_RUNS], own),
+        runs=_without_last((runs or ())[:_MOST_RUNS], own),
+        are_runs_known=runs is not None,
         survey=survey,
         notes=notes,
         own=own,
         goals=_goals(space, journal.rest, target) if task.type is _GOALS_TYPE else [],
         mood=_mood(space),
+        lived=lived,
+        lexicon=life.lexicon(),
+        tools=life.tools,
         left_out=left_out,
     )
+
+
+def _runs(records: Records, since: datetime) -> Sequence[PastRun] | None:
+    try:
+        return records.runs_since(since, _MOST_RUNS + 1)
+    except LedgerUnavailable:
+        return None
+
+
+def _limits(runs: Sequence[PastRun], survey: Survey) -> Iterator[str]:
+    if len(runs) > _MOST_RUNS:
+        yield f"Only the newest {_MOST_RUNS} runs were looked at."
+    if any(len(run.text) > _RESULT_LENGTH for run in runs):
+        yield f"Of long answers the first {_RESULT_LENGTH} characters were read."
+    if not survey.complete:
+        yield "The space holds more files than are looked at."
 
 
 def _since(task: Task, occasion: Occasion, own: Sequence[Entry]) -> datetime:
@@ -199,7 +252,8 @@ def _text_or_nothing(space: Space, path: str) -> str:
         return ""
 
 
-def _notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[Note], list[str]]:
+def read_notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[Note], list[str]]:
+    """Read the newest Markdown files, and say in sentences which were not read."""
     files, notes, unread, budget = survey.notes(), [], 0, _NOTES_BYTES
     for file in files[:_MOST_NOTES]:
         deadline.check()
@@ -233,15 +287,15 @@ def _goals(space: Space, target_text: str, target: str | None) -> list[Box]:
     return list({box.text: box for box in boxes}.values())
 
 
-def _mood(space: Space) -> Mood:
+def _mood(space: Space) -> MoodFile:
     try:
         document = strict_json.loads(space.read_text(MOOD, _MOOD_BYTES), most_bytes=_MOOD_BYTES)
     except NoSuchFile:
-        return Mood()
+        return MoodFile()
     except (BadJson, SpaceError) as error:
-        return Mood(problem=f"{as_path(MOOD)} cannot be read: {plain(error.detail)}.")
+        return MoodFile(problem=f"{as_path(MOOD)} cannot be read: {plain(error.detail)}.")
     current = document.get("current_state") if isinstance(document, dict) else None
     state = current.get("reconciled_state") if isinstance(current, dict) else None
     if not isinstance(current, dict) or not isinstance(state, str) or not state.strip():
-        return Mood(problem=f"{as_path(MOOD)} names no `reconciled_state`.")
-    return Mood(state=state, updated=one_line(str(current.get("last_updated") or ""), 40))
+        return MoodFile(problem=f"{as_path(MOOD)} names no `reconciled_state`.")
+    return MoodFile(state=state, updated=one_line(str(current.get("last_updated") or ""), 40))

@@ -19,6 +19,7 @@ _START = re.compile(r"<!-- persona-tasks entry ([\w-]{1,64}) -->$")
 _END = re.compile(
     r"<!-- persona-tasks end ([\w-]{1,64}) task=([a-z0-9_-]{1,64}) at=([0-9TZ:.-]{1,32}) -->"
 )
+_MARK = re.compile(r"[ \t]*<!-- persona-tasks (?:entry|end) [^\n>]{1,200} -->")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,11 @@ def start_mark(run_id: str) -> str:
 def is_entry(text: str) -> bool:
     """Say whether a text is, or holds, an entry."""
     return "<!-- persona-tasks entry " in text
+
+
+def without_marks(text: str) -> str:
+    """Return a text without the comments that mark entries in it."""
+    return _MARK.sub("", text)
 
 
 def write_entry(

@@ -84,7 +84,11 @@ class LlmPersona:
         self._standing.note(None)
 
         def ask(question: str) -> Reply:
-            said = talk.ask(question, options, deadline)
+            try:
+                said = talk.ask(question, options, deadline)
+            except PersonaError as error:
+                error.account = self._account(talk, options, prompt)
+                raise
             return Reply(text=said, metadata=self._account(talk, options, prompt))
 
         return Reply(text=text, metadata=self._account(talk, options, prompt), ask=ask)
@@ -156,7 +160,7 @@ class LlmPersona:
 def _weight(tools: Sequence[Tool]) -> int:
     """Return the tokens that the descriptions of these tools cost."""
     return sum(
-        estimate(tool.name + tool.description + json.dumps(tool.parameters())) for tool in tools
+        estimate(tool.name + tool.explanation + json.dumps(tool.parameters())) for tool in tools
     )
 
 

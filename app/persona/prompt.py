@@ -9,6 +9,10 @@ from app.persona.client import Occasion, PreviousRun
 from app.persona.words import ended_as, one_line, spoken, started_by, weekday_and_time
 from app.tasks.task import Task
 
+_CLOCK = "# The clock"
+_TASK = "# The task"
+_PARAMETERS = "# Parameters of the task"
+_REFUSED = "# Edits of tasks.json that were refused"
 _PUNCTUAL = timedelta(minutes=1)
 _MOST_REFUSED = 20
 
@@ -19,13 +23,32 @@ def render_prompt(task: Task, occasion: Occasion, refused: Sequence[str]) -> str
     `refused` says per entry of tasks.json what is wrong with it; it may quote anything that stands
     there, so it comes last, line by line behind `>`, and is called data.
     """
-    parts = ["\n".join(["# The clock", *clock_lines(task, occasion)])]
-    parts.append(f"# The task\n{task.prompt}")
+    parts = ["\n".join([_CLOCK, *clock_lines(task, occasion)])]
+    parts.append(f"{_TASK}\n{task.prompt}")
     if parameters := parameter_lines(task):
-        parts.append("\n".join(["# Parameters of the task", *parameters]))
+        parts.append("\n".join([_PARAMETERS, *parameters]))
     if refused:
-        parts.append("\n".join(["# Edits of tasks.json that were refused", *_refused(refused)]))
+        parts.append("\n".join([_REFUSED, *_refused(refused)]))
     return "\n\n".join(parts)
+
+
+def asked_in(text: str) -> str:
+    """Return the task's own text of a rendered prompt; any other text as it is.
+
+    A service whose persona is this one sends its prompts as messages: what they are about is the
+    task, not the clock.
+    """
+    begins, task, rest = text.partition(f"\n\n{_TASK}\n")
+    if not begins.startswith(_CLOCK) or not task:
+        return text
+    for heading in (_REFUSED, _PARAMETERS):
+        rest = rest.rpartition(f"\n\n{heading}\n")[0] or rest
+    return rest
+
+
+def now_line(occasion: Occasion, zone: str) -> str:
+    """Return what is told about the present moment."""
+    return f"- Now: {weekday_and_time(occasion.now, zone)} ({write_instant(occasion.now)})"
 
 
 def parameter_lines(task: Task) -> list[str]:
@@ -40,7 +63,7 @@ def clock_lines(task: Task, occasion: Occasion) -> list[str]:
     """Return what a run is told about time: now, its slot, how late it is, the run before."""
     zone = task.timezone
     lines = [
-        f"- Now: {weekday_and_time(occasion.now, zone)} ({write_instant(occasion.now)})",
+        now_line(occasion, zone),
         f"- This is run {occasion.number} of “{one_line(task.name, 200)}”, started by "
         f"{started_by(occasion.origin)}.",
     ]

@@ -2,12 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 from app.persona.client import PastRun
+from app.persona.feelings.assessment import take_assessment
 from app.persona.findings import Findings, Note
-from app.persona.themes import Quote
+from app.persona.metatalk import find_metatalk
+from app.persona.themes import Quote, Source
 from app.persona.words import as_path, count, day, day_and_time, ended_as, listed, plain, quoted
 
 Block = str
@@ -15,14 +18,27 @@ Block = str
 
 MOST_ITEMS = 10
 _NAMED = re.compile(r"“[^”\n]+”|`[^`\n]+`")
+_QUOTED = re.compile(r"“([^”\n]+)”")
 _OUTCOMES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted")
 
 
 def section(title: str, lines: Sequence[str]) -> list[Block]:
-    """Return a heading and a list; nothing at all for no lines."""
-    if not lines:
-        return []
-    return [f"### {title}", "\n".join(f"- {line}" for line in lines)]
+    """Return a heading and a list; nothing at all for no lines.
+
+    Left out are lines that would not be kept with the run, see `stands`.
+    """
+    kept = [f"- {line}" for line in lines if stands(f"- {line}")]
+    return [f"### {title}", "\n".join(kept)] if kept else []
+
+
+def stands(line: str) -> bool:
+    """Say whether a line would stay in an answer: it holds no meta-talk and no inner view.
+
+    What is quoted counts as said: nobody wants to read meta-talk again.
+    """
+    said = [line, *_QUOTED.findall(line)]
+    is_own = not any(find_metatalk(text) for text in said)
+    return is_own and all(take_assessment(text) == (text, None) for text in said)
 
 
 def capped(lines: Sequence[str]) -> list[str]:
@@ -33,11 +49,25 @@ def capped(lines: Sequence[str]) -> list[str]:
 
 def cited(quote: Quote, zone: str) -> str:
     """Return a sentence with its source and date."""
-    return f"{quoted(quote.sentence)} ({quote.source.label}, {day(quote.source.at, zone)})"
+    source = quote.source
+    at = day_and_time(source.at, zone) if source.is_memory else day(source.at, zone)
+    return f"{quoted(quote.sentence)} ({source.label}, {at})"
+
+
+def whole(source: Source) -> Quote:
+    """Return a source as a quotation of all of it."""
+    return Quote(source=source, sentence=source.text)
+
+
+def days_of(sources: Iterable[Source], zone: str) -> list[date]:
+    """Return the different days of texts, in order."""
+    return sorted({source.at.astimezone(ZoneInfo(zone)).date() for source in sources})
 
 
 def what_happened(f: Findings) -> list[str]:
     """Say which runs ended, by outcome and task, and which did not succeed and why."""
+    if not f.are_runs_known:
+        return []
     if not f.runs:
         return [f"No run ended since {day(f.since, f.zone)}."]
     outcomes = Counter(run.status for run in f.runs)
@@ -73,24 +103,20 @@ def _what_is_new(note: Note | None, since: datetime) -> str:
     return f": {quoted(note.opening)}" if note and note.opening else "."
 
 
-def since_the_entry_before(f: Findings, blocks: Sequence[Block]) -> list[Block]:
-    """Say what an entry names (quotations, files) that the entry before it did not name."""
-    title = "Since the entry before"
+def entry_before(f: Findings) -> str:
+    """Say which entry of the task was the last."""
     if not f.own:
-        return section(title, ["This is the first entry of this task here."])
-    last = f.own[-1]
+        return "This is the first entry of this task here."
     entries = count(len(f.own), "entry", "entries")
-    lines = [f"{entries} of this task so far, the last on {day(last.at, f.zone)}."]
-    named = _named("\n".join(blocks))
-    new = [name for name in named if name not in _named(last.text)]
-    if new:
-        lines += capped([f"New: {name}" for name in new])
-    elif named:
-        lines.append("Nothing is new: what is named here was named there already.")
-    else:
-        lines.append("Nothing is new.")
-    return section(title, lines)
+    return f"{entries} of this task so far, the last on {day(f.own[-1].at, f.zone)}."
 
 
-def _named(text: str) -> list[str]:
-    return list(dict.fromkeys(_NAMED.findall(text)))
+def new_names(f: Findings, named: Sequence[str]) -> list[str]:
+    """Return what of this (quotations, paths) the entry before does not name."""
+    before = set(_NAMED.findall(f.own[-1].text)) if f.own else set()
+    return [name for name in dict.fromkeys(named) if name not in before]
+
+
+def names_in(blocks: Sequence[Block]) -> list[str]:
+    """Return the quotations and paths in an entry."""
+    return _NAMED.findall("\n".join(blocks))

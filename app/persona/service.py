@@ -1,6 +1,7 @@
 """A persona service over HTTP: one POST to /api/persona/chat, one answer."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -20,11 +21,15 @@ from app.core.errors import (
 )
 from app.persona.client import Deadline, Reply, Request, Sent, as_one_message
 from app.persona.exchange import Sender, evidence, media_type, whole_body
+from app.persona.llm.refusals import wait_asked_for
 from app.persona.standing import Standing
 from app.persona.words import one_line
 
 MOST_BYTES = 1024 * 1024
 _EVIDENCE_BYTES = 1024
+_LATER = ("/problems/chat-busy", "/problems/draining")
+"""What another instance of this service says that is too busy, or stops."""
+
 _MODE_OFF = "Persona mode not enabled"
 
 
@@ -38,8 +43,12 @@ class ServicePersona:
     has_hands = False
     name = "service"
 
-    def __init__(self, url: str, clock: Clock, *, verify: bool | str = True) -> None:
-        """`url` is the base address; `verify` may name a file of trusted certificates."""
+    def __init__(
+        self, url: str, clock: Clock, *, key: str | None = None, verify: bool | str = True
+    ) -> None:
+        """`url` is the base address, `key` what the service wants to be shown, the API_TOKEN of
+        another instance of this one; `verify` may name a file of trusted certificates."""
+        self._clock = clock
         self._sender = Sender(clock, verify=verify)
         self._standing = Standing(clock)
         self._blank = requests.Request(
@@ -50,6 +59,7 @@ class ServicePersona:
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
                 "User-Agent": "persona-tasks",
+                **({"Authorization": f"Bearer {key}"} if key else {}),
             },
         ).prepare()
 
@@ -74,7 +84,7 @@ class ServicePersona:
 
     def _ask(self, request: Request, deadline: Deadline) -> Reply:
         with self._sender.send(self._prepared(request), deadline) as response:
-            return _reply_of(_read_answer(response, deadline))
+            return _reply_of(_read_answer(response, deadline, self._clock.now()))
 
     def _prepared(self, request: Request) -> requests.PreparedRequest:
         prepared = self._blank.copy()
@@ -91,25 +101,25 @@ class ServicePersona:
         return prepared
 
 
-def _read_answer(response: requests.Response, deadline: Deadline) -> bytes:
+def _read_answer(response: requests.Response, deadline: Deadline, now: datetime) -> bytes:
     if response.status_code != 200:
-        found = evidence(response.raw, deadline, _EVIDENCE_BYTES)
-        raise _refusal(response.status_code, one_line(found, _EVIDENCE_BYTES))
+        found = one_line(evidence(response.raw, deadline, _EVIDENCE_BYTES), _EVIDENCE_BYTES)
+        raise _refusal(response.status_code, found, wait_asked_for(response.headers, now))
     kind = media_type(response)
     if kind != "application/json" and not kind.endswith("+json"):
         raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
     return whole_body(response, MOST_BYTES)
 
 
-def _refusal(status: int, found: str) -> PersonaError:
+def _refusal(status: int, found: str, wait: timedelta | None) -> PersonaError:
     said = f"the persona answered {status}: {found}" if found else f"it answered {status}"
     if status == 503 and _MODE_OFF in found:
         # it says itself that it never looked at the prompt, so the prompt may be sent again
         return PersonaUnreachable("the persona service is up, but its persona mode is off")
     if status in (401, 403):
         return PersonaAuth(said)
-    if status == 429:
-        return PersonaLimit(said)
+    if status == 429 or (status == 503 and any(problem in found for problem in _LATER)):
+        return PersonaLimit(said, retry_after=wait)
     if 400 <= status < 500:
         return PersonaRefused(said)
     if 500 <= status < 600:

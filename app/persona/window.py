@@ -11,10 +11,6 @@ from app.persona.space import MOST_ENTRIES, Listing, Space
 MOST_SHOWN = 1024 * 1024
 """Bytes of a file that are shown."""
 
-_CAPABILITIES = """\
-The persona answers scheduled tasks and keeps its own files below one folder. It reads all of them,
-appends dated entries to its journals, and leaves `tasks/` to the service."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
@@ -36,7 +32,7 @@ class Window:
         self,
         space: Space,
         *,
-        capabilities: Callable[[], str] = lambda: _CAPABILITIES,
+        capabilities: Callable[[], str] = lambda: "",
         mood: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ) -> None:
         self._space = space

@@ -24,6 +24,11 @@ def one_line(text: str, longest: int) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def storable(text: str) -> str:
+    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
 def plain(text: str, longest: int = 200) -> str:
     """Return one line that means only itself in Markdown: no comment, tag, link, image, code."""
     return one_line(text, longest).translate(_MARKS)

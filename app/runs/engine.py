@@ -98,9 +98,8 @@ class Engine:
     def held_here(self) -> set[str]:
         """Return the ids of the runs that this process works on, or whose end it has to store."""
         with self._lock:
-            running = set(self._running)
-        ended = [*self._ended, *self._storing]
-        return running | {claim.run_id for claim, _ in ended}
+            ended = [*self._ended, *self._storing]
+            return {*self._running, *(claim.run_id for claim, _ in ended)}
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""
@@ -142,9 +141,16 @@ class Engine:
             for claim, outcome in self._take_ended(len(self._ended))
             if not (claim.run_id in told and outcome.status is Status.CANCELLED)
         ]
-        with self._database.write() as connection:
-            accepted = self._ledger.finish(connection, real)
-            self._ledger.mark_filed(connection, self._take_filed())
+        try:
+            with self._database.write() as connection:
+                accepted = self._ledger.finish(connection, real)
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            log.exception("engine.batch_refused", runs=len(real))
+            accepted = self._store_one_by_one(real)
+        finally:
+            self._storing = []
         self._file(accepted)
         with self._database.write() as connection:
             self._ledger.mark_filed(connection, self._take_filed())
@@ -209,7 +215,6 @@ class Engine:
         places = 0 if self.is_draining else self._share() - len(self._running)
         if not ended and not filed and not (places > 0 and self._history.is_due(now)):
             return False
-        self._storing = ended
         self._unfiled.update(claim.run_id for claim, _ in ended)
         try:
             with self._database.write() as connection:
@@ -223,7 +228,7 @@ class Engine:
                     most_running=self._places,
                 )
         except LedgerUnavailable:
-            self._ended.extendleft(reversed(ended))
+            self._give_back(ended)
             self._filed.extendleft(reversed(filed))
             raise
         except Exception:
@@ -245,25 +250,38 @@ class Engine:
     def _store_one_by_one(
         self, ended: Sequence[tuple[Claim, Outcome]]
     ) -> list[tuple[Claim, Outcome]]:
-        """Store outcomes each by itself; one that cannot be stored becomes a failure that can."""
+        """Store outcomes each by itself, so that none costs another."""
         accepted: list[tuple[Claim, Outcome]] = []
         for claim, outcome in ended:
             try:
-                with self._database.write() as connection:
-                    accepted += self._ledger.finish(connection, [(claim, outcome)])
+                accepted += self._store(claim, outcome)
             except LedgerUnavailable:
-                self._ended.append((claim, outcome))
-            except Exception as error:
-                log.exception("run.outcome_unstorable", run_id=claim.run_id)
-                failure = Outcome(
-                    status=Status.FAILED,
-                    completed_at=outcome.completed_at,
-                    reason="internal",
-                    error=f"the outcome could not be stored: {type(error).__name__}",
-                )
-                with self._database.write() as connection:
-                    accepted += self._ledger.finish(connection, [(claim, failure)])
+                self._give_back([(claim, outcome)])
+            except Exception:
+                # nobody holds it here any more: recovery ends it
+                log.exception("run.outcome_lost", run_id=claim.run_id)
         return accepted
+
+    def _store(self, claim: Claim, outcome: Outcome) -> list[tuple[Claim, Outcome]]:
+        """Store an outcome, if need be without what belongs to it, or as a failure."""
+        refused = ""
+        for with_all in (True, False):
+            try:
+                with self._database.write() as connection:
+                    return self._ledger.finish(connection, [(claim, outcome)], with_all=with_all)
+            except LedgerUnavailable:
+                raise
+            except Exception as error:
+                log.exception("run.outcome_unstorable", run_id=claim.run_id, with_all=with_all)
+                refused = type(error).__name__
+        failure = Outcome(
+            status=Status.FAILED,
+            completed_at=outcome.completed_at,
+            reason="internal",
+            error=f"the outcome could not be stored: {refused}",
+        )
+        with self._database.write() as connection:
+            return self._ledger.finish(connection, [(claim, failure)], with_all=False)
 
     def _begin(self, claims: Sequence[Claim]) -> None:
         for claim in claims:
@@ -274,8 +292,8 @@ class Engine:
 
     def _run(self, claim: Claim, cancelled: threading.Event) -> None:
         outcome = self._runner.run(claim, cancelled)
-        self._ended.append((claim, outcome))
         with self._lock:
+            self._ended.append((claim, outcome))
             self._running.pop(claim.run_id, None)
         self._work.set()
 
@@ -300,7 +318,7 @@ class Engine:
         ended: Sequence[tuple[Claim, Outcome]],
         accepted: Sequence[tuple[Claim, Outcome]],
     ) -> None:
-        kept = {claim.run_id for claim, _ in accepted}
+        kept = {claim.run_id for claim, _ in accepted} | self.held_here()
         for claim, outcome in ended:
             if claim.run_id not in kept:
                 self._unfiled.discard(claim.run_id)
@@ -312,7 +330,14 @@ class Engine:
                 )
 
     def _take_ended(self, most: int) -> list[tuple[Claim, Outcome]]:
-        return [self._ended.popleft() for _ in range(min(most, len(self._ended)))]
+        # an outcome is in one list or the other at any time, or it would be taken for lost
+        with self._lock:
+            self._storing = [self._ended.popleft() for _ in range(min(most, len(self._ended)))]
+            return self._storing
+
+    def _give_back(self, ended: Sequence[tuple[Claim, Outcome]]) -> None:
+        with self._lock:
+            self._ended.extendleft(reversed(ended))
 
     def _take_filed(self) -> list[str]:
         return [self._filed.popleft() for _ in range(len(self._filed))]

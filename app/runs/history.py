@@ -17,6 +17,10 @@ from app.runs.tables import attempts, runs
 
 _CHUNK = 1000
 MOST_OF_A_PAST_RUN = 4096
+MOST_BYTES = 16 * 1024 * 1024
+"""How much text of answers and errors is read at once, however many runs are asked for."""
+
+_AT_A_TIME = 16
 _MILLISECOND = timedelta(milliseconds=1)
 _WORKED = [str(status) for status in WORKED]
 
@@ -50,6 +54,14 @@ class SlotRow:
     count: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """Runs that a query found, and whether they are all that it would have found."""
+
+    runs: list[Run]
+    are_all: bool
+
+
 class History:
     """Reads the ledger."""
 
@@ -71,29 +83,36 @@ class History:
             return [dict(row._mapping) for row in connection.execute(query)]
 
     def page(self, wanted: RunFilter, *, limit: int, cursor: str | None = None) -> Page:
-        """Return up to `limit` runs, newest first; `cursor` is the `next_cursor` of a page."""
+        """Return up to `limit` runs, newest first; `cursor` is the `next_cursor` of a page.
+
+        Fewer, at least one, where their answers are more than 16 MiB.
+        """
         query = select(runs).where(*_conditions(wanted))
         if cursor is not None:
             query = query.where(runs.c.id < cursor)
-        found = self._runs(query.order_by(runs.c.id.desc()).limit(limit + 1))
-        shown = found[:limit]
-        return Page(runs=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+        found = self._that_fit(query.order_by(runs.c.id.desc()).limit(limit + 1))
+        shown = found.runs[:limit]
+        is_last = found.are_all and len(found.runs) <= limit
+        return Page(runs=shown, next_cursor=None if is_last else shown[-1].id)
 
     def results(self, *, limit: int, task_id: str | None = None) -> list[Run]:
-        """Return the newest runs that really ran and are finished, newest first."""
-        query = select(runs).where(runs.c.completed_at.is_not(None), runs.c.status.in_(_WORKED))
-        query = query.where(runs.c.started_at.is_not(None))
+        """Return the newest runs that really ran and are finished, newest first.
+
+        Fewer than `limit`, at least one, where their answers are more than 16 MiB.
+        """
+        query = _finished(select(runs))
         if task_id is not None:
             query = query.where(runs.c.task_id == task_id)
-        query = query.order_by(runs.c.completed_at.desc(), runs.c.id.desc())
-        return self._runs(query.limit(max(limit, 0)))
+        return self._that_fit(query.limit(max(limit, 0))).runs
+
+    def recent(self, limit: int) -> list[Run]:
+        """Return the newest results of all tasks, newest first, their answers cut short."""
+        return self._runs(_finished(_cut_short()).limit(max(limit, 0)))
 
     def runs_since(self, since: datetime, limit: int) -> list[PastRun]:
         """Return runs that worked and ended since then, newest first, their answers cut short."""
-        columns = [column for column in runs.c if column.name != "response"]
-        beginning = func.substr(runs.c.response, 1, MOST_OF_A_PAST_RUN).label("response")
         query = (
-            select(*columns, beginning)
+            _cut_short()
             .where(runs.c.completed_at > since, runs.c.status.in_(_WORKED))
             .order_by(runs.c.completed_at.desc(), runs.c.id.desc())
             .limit(limit)
@@ -131,6 +150,32 @@ class History:
     def _runs(self, query: Select[Any]) -> list[Run]:
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query)]
+
+    def _that_fit(self, query: Select[Any]) -> _Found:
+        found: list[Run] = []
+        size = 0
+        bit_by_bit = query.execution_options(yield_per=_AT_A_TIME)
+        with self._database.read() as connection, connection.execute(bit_by_bit) as rows:
+            for row in rows:
+                size += row.size
+                if found and size > MOST_BYTES:
+                    return _Found(runs=found, are_all=False)
+                found.append(run_of(row))
+        return _Found(runs=found, are_all=True)
+
+
+def _finished(query: Select[Any]) -> Select[Any]:
+    return query.where(
+        runs.c.completed_at.is_not(None),
+        runs.c.status.in_(_WORKED),
+        runs.c.started_at.is_not(None),
+    ).order_by(runs.c.completed_at.desc(), runs.c.id.desc())
+
+
+def _cut_short() -> Select[Any]:
+    columns = [column for column in runs.c if column.name != "response"]
+    beginning = func.substr(runs.c.response, 1, MOST_OF_A_PAST_RUN).label("response")
+    return select(*columns, beginning)
 
 
 def run_of(row: Row[Any]) -> Run:
@@ -184,4 +229,5 @@ def _past(run: Run) -> PastRun:
         scheduled_for=run.scheduled_for,
         completed_at=run.completed_at or run.recorded_at,
         text=run.response or run.error or "",
+        tools=[str(call["name"]) for call in run.metadata.get("tool_calls") or ()],
     )

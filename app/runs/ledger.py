@@ -168,9 +168,15 @@ class Ledger:
         return [_claim_of(row, owner, now) for row in chosen]
 
     def finish(
-        self, connection: Connection, finished: Sequence[tuple[Claim, Outcome]]
+        self,
+        connection: Connection,
+        finished: Sequence[tuple[Claim, Outcome]],
+        *,
+        with_all: bool = True,
     ) -> list[tuple[Claim, Outcome]]:
         """Write outcomes down and count the runs; return those that were accepted.
+
+        Not `with_all` leaves out what `also` would write.
 
         An outcome is accepted only from the attempt and owner that hold the run, so a process that
         was given up for dead cannot overwrite what came after it.
@@ -193,7 +199,7 @@ class Ledger:
                 connection,
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
             )
-            if self._also is not None:
+            if self._also is not None and with_all:
                 self._also(connection, accepted)
         return accepted
 
@@ -233,9 +239,15 @@ class Ledger:
         connection.execute(update(runs).where(runs.c.id == held.id).values(values))
         return Status(values["status"])
 
-    def let_go(self, connection: Connection, held: Row[Any]) -> None:
-        """Let nobody hold a running run, so that its dead attempt changes nothing any more."""
-        connection.execute(update(runs).where(runs.c.id == held.id).values(owner=None))
+    def let_go(self, connection: Connection, held: Row[Any], alive_until: datetime) -> None:
+        """Let nobody hold a running run, so that its dead attempt changes nothing any more.
+
+        Until when its process may have lived is kept as `due_at`, for whoever goes on with it when
+        the row of that process is gone.
+        """
+        connection.execute(
+            update(runs).where(runs.c.id == held.id).values(owner=None, due_at=alive_until)
+        )
 
     def withdraw(self, connection: Connection, task_ids: Sequence[str], now: datetime) -> None:
         """Cancel what is queued, but not begun, of tasks that are being deleted."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from app.core.clock import Clock
 from app.core.ids import Ids
@@ -139,11 +139,14 @@ class Processes:
         self.sharing = len(ticking)
         return alive, dead
 
-    def alive_until(self, id_: str | None) -> datetime | None:
+    def is_alive(self, id_: str) -> bool:
+        """Say whether a process lives."""
+        return id_ in self.split()[0]
+
+    def alive_until(self, connection: Connection, id_: str) -> datetime | None:
         """Return the last instant at which a process may have lived; None where it is unknown."""
         query = select(processes.c.heartbeat_at).where(processes.c.id == id_)
-        with self._database.read() as connection:
-            beat = connection.execute(query).scalar()
+        beat = connection.execute(query).scalar()
         return beat + STALE_AFTER if beat is not None else None
 
     def liveness(self) -> Liveness:

@@ -133,6 +133,9 @@ class _Attempt:
     def announce_all(self) -> None:
         self._announce([EVERYTHING])
 
+    def hold(self, connection: Connection) -> None:
+        self._raise_unless_held(connection)
+
     def _announce(self, paths: Sequence[str]) -> None:
         """Keep what these files hold and write down that they are about to change."""
         wanted = dict.fromkeys(paths)

@@ -48,6 +48,9 @@ class Undoing(Protocol):
     def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> object:
         """Take them back; raise where that has to be tried again."""
 
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> None:
+        """Remove what an attempt that began then remembered and felt."""
+
 
 class Recovery:
     """Takes care of what dead processes left behind; safe to run in every process at once.
@@ -100,44 +103,54 @@ class Recovery:
             return 0
         reruns = self._reruns(list(holders))
         released, changed = self._release(holders, reruns, reason)
-        for run_id, (attempt, owner) in changed.items():
-            if self._take_back(run_id, attempt, owner):
+        for run_id, (attempt, alive_until) in changed.items():
+            if self._take_back(run_id, attempt, alive_until):
                 released += self._release({run_id: (attempt, None)}, reruns, reason)[0]
         return released
 
     def _release(
         self, holders: Mapping[str, Holder], reruns: Mapping[str, bool], reason: str
-    ) -> tuple[int, dict[str, Holder]]:
+    ) -> tuple[int, dict[str, tuple[int, datetime | None]]]:
         """End attempts that changed nothing; let go of the others, and return those.
+
+        With each goes until when its process may have lived.
 
         Nobody holds a run that was let go of: what its process still says is refused, and whoever
         finds it goes on with taking back.
         """
         now = self._clock.now()
-        released, changed = 0, dict[str, Holder]()
+        released, changed = 0, dict[str, tuple[int, datetime | None]]()
         with self._database.write() as connection:
             for row in self._ledger.locked_running(connection, list(holders)):
                 if holders[row.id] != (row.attempt, row.owner):
                     continue
                 if self._has_changed(connection, row):
-                    self._ledger.let_go(connection, row)
-                    changed[row.id] = (row.attempt, row.owner)
+                    changed[row.id] = (row.attempt, self._let_go(connection, row))
                     continue
+                if self._taking_back is not None:
+                    self._taking_back.unlive(connection, row.id, row.started_at)
                 rerun = row.attempt < MOST_ATTEMPTS and reruns.get(row.id, False)
                 status = self._ledger.release(connection, row, reason=reason, rerun=rerun, now=now)
                 log.warning("run.interrupted", run_id=row.id, reason=reason, now=str(status))
                 released += 1
         return released, changed
 
+    def _let_go(self, connection: Connection, row: Row[Any]) -> datetime | None:
+        if row.owner is None:
+            # somebody let go of it before
+            return row.due_at  # type: ignore[no-any-return]  # a row has no types
+        alive_until = self._processes.alive_until(connection, row.owner)
+        self._ledger.let_go(connection, row, alive_until or self._clock.now())
+        return alive_until
+
     def _has_changed(self, connection: Connection, row: Row[Any]) -> bool:
         undoing = self._taking_back
         return undoing is not None and undoing.is_needed(connection, row.id, row.attempt)
 
-    def _take_back(self, run_id: str, attempt: int, owner: str | None) -> bool:
+    def _take_back(self, run_id: str, attempt: int, alive_until: datetime | None) -> bool:
         """Take back what an attempt changed; False where it has to be tried again."""
         try:
             if self._taking_back is not None:
-                alive_until = self._processes.alive_until(owner)
                 self._taking_back.rollback(run_id, attempt, alive_until)
         except SpaceError as error:
             # the run stays as it is, without an owner, and is found again

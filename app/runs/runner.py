@@ -21,6 +21,7 @@ from app.core.errors import (
 from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
 from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
+from app.persona.words import storable
 from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
 from app.runs.recording import NoRecorder, Recorder, Recording
@@ -73,11 +74,19 @@ class Runner:
 
     def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
         """Ask the persona and return how it ended; at most the task's timeout long."""
-        recording = self._recorder.begin(claim)
+        try:
+            recording = self._recorder.begin(claim)
+        except Exception as error:
+            log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
+            return self._broke(error)
         outcome = self._outcome(claim, cancelled, recording)
         if outcome.status is Status.SUCCEEDED:
             return outcome
-        changes = self._changes(recording, (), cancelled)
+        try:
+            changes = self._changes(recording, (), cancelled)
+        except Exception:
+            log.exception("space.changes_unknown", run_id=claim.run_id)
+            return outcome
         if not changes:
             return outcome
         return replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
@@ -94,10 +103,13 @@ class Runner:
         except SpaceError as error:
             return self._ended(Status.FAILED, "space_error", error)
         except Exception as error:
-            # a fault of our own must end as an outcome too, or the slot would have none
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            name = type(error).__name__
-            return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
+            return self._broke(error)
+
+    def _broke(self, error: Exception) -> Outcome:
+        """Let a fault of our own be an outcome too, or the slot would have none."""
+        name = type(error).__name__
+        return self._ended(Status.FAILED, "internal", PersonaTasksError(f"internal: {name}"))
 
     def would_send(self, claim: Claim, *, within: timedelta) -> Sequence[Sent]:
         """Return what the run of such a claim would send first; raise what the persona raises."""
@@ -151,7 +163,7 @@ class Runner:
         found = ", ".join(f"{each.change} `{each.path}`" for each in changes) or "nothing"
         error = f"{'; '.join(missing)}. Changed was: {found}"
         return replace(
-            outcome, status=Status.FAILED, reason="no_effect", error=_storable(error[:MOST_ERROR])
+            outcome, status=Status.FAILED, reason="no_effect", error=storable(error[:MOST_ERROR])
         )
 
     def _files(self, changes: Sequence[Changed]) -> list[dict[str, object]]:
@@ -200,7 +212,9 @@ class Runner:
 
     def _judge(self, task: Task, reply: Reply) -> Outcome:
         if not reply.text.strip():
-            raise EmptyAnswer
+            empty = EmptyAnswer()
+            empty.account = reply.metadata
+            raise empty
         metadata = {
             "reconciliation": reply.reconciliation,
             "task_type": str(task.type),
@@ -210,7 +224,7 @@ class Runner:
         return Outcome(
             status=Status.SUCCEEDED,
             completed_at=self._now(),
-            response=_storable(reply.text[:MOST_RESPONSE]),
+            response=storable(reply.text[:MOST_RESPONSE]),
             metadata=metadata,
         )
 
@@ -219,14 +233,9 @@ class Runner:
             status=status,
             completed_at=self._now(),
             reason=reason,
-            error=_storable(error.detail[:MOST_ERROR]),
+            error=storable(error.detail[:MOST_ERROR]),
             metadata=error.account if isinstance(error, PersonaError) else {},
         )
 
     def _now(self) -> datetime:
         return self._clock.now()
-
-
-def _storable(text: str) -> str:
-    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")

@@ -1,7 +1,7 @@
 """Taking back what a run changed: after its process died, or because the owner says so."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from app.core.errors import NothingToRevert, RunNotFinished, SpaceBusy, SpaceError
 from app.persona.client import Deadline
+from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.history.lines import merged
 from app.persona.history.store import NOT_KEPT
 from app.runs.history import History
@@ -30,12 +31,20 @@ class TakenBack:
     conflicts: Sequence[str]
 
 
-class TakingBack:
-    """Takes changes back; what others changed since stays. Safe to repeat, kill and do at once."""
+Unlive = Callable[[Connection, str, datetime], int]
+"""Removes what a run wrote to the database from an instant on; says how much that was."""
 
-    def __init__(self, space: Space, history: History) -> None:
+
+class TakingBack:
+    """Takes changes back; what others changed since stays. Safe to repeat, kill and do at once.
+
+    `lived` are what removes memories and moods of dead attempts.
+    """
+
+    def __init__(self, space: Space, history: History, lived: Sequence[Unlive] = ()) -> None:
         self._space = space
         self._history = history
+        self._lived = lived
 
     def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> TakenBack:
         """Take back what a dead attempt changed; nobody holds the run any more.
@@ -59,19 +68,30 @@ class TakingBack:
         return taken
 
     def revert(self, run_id: str) -> TakenBack:
-        """Take back what a finished run changed.
+        """Take back what a finished run changed, but for the mirror of the mood.
 
+        The next answer writes that anew, so every later run would stand in the way of it.
         Raises RunNotFound, RunNotFinished, and NothingToRevert where no file could be put back.
         """
         if self._history.run(run_id).status.is_open:
             raise RunNotFinished(run_id)
         with self._space.database.read() as connection:
             made = self._space.trail.of_run(connection, run_id)
+        made = [step for step in made if step.path != MOOD_FILE]
         taken = self._take_back(made, Kind.REVERT, None)
         if not taken.reverted:
             raise NothingToRevert(run_id, taken.conflicts)
         log.info("run.reverted", run_id=run_id, reverted=taken.reverted, conflicts=taken.conflicts)
         return taken
+
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> None:
+        """Remove what an attempt that began then remembered and felt.
+
+        Belongs in the transaction that ends the attempt: before it, more could be added.
+        """
+        gone = sum(unlive(connection, run_id, since) for unlive in self._lived)
+        if gone:
+            log.warning("run.unlived", run_id=run_id, memories_and_moods=gone)
 
     def is_needed(self, connection: Connection, run_id: str, attempt: int) -> bool:
         """Say whether the attempt announced changes that were not taken back."""
@@ -131,15 +151,15 @@ class TakingBack:
             space.files.clear(path)
             before, mode = space.keep(path)
             possible, target = self._target(left, trail, before, alive_until)
-            if not possible:
-                if kind is Kind.ROLLBACK:
-                    self._leave(left, trail, before)
-                return False
             # a try that was killed wrote this step down already
             undoing = trail[-1] if _is_undoing(trail[-1], left[0], kind) else None
-            if target != space.content(before):
+            if not possible:
+                self._give_up(left, trail, undoing, kind, before)
+                return False
+            current = space.content(before)
+            if target != current:
                 undoing = undoing or self._begin(left[0], kind, before, mode)
-                space.files.put_back(path, target, left[0].mode)
+                space.files.put_back(path, target, left[0].mode, instead_of=current)
             after, now = space.keep(path)[0], space.clock.now()
             with space.database.write() as connection:
                 if undoing is not None:
@@ -182,6 +202,20 @@ class TakingBack:
             if not possible:
                 return False, None
         return True, target
+
+    def _give_up(
+        self,
+        left: Sequence[Step],
+        trail: Sequence[Step],
+        undoing: Step | None,
+        kind: Kind,
+        current: str | None,
+    ) -> None:
+        if undoing is not None:
+            with self._space.database.write() as connection:
+                self._space.trail.end(connection, undoing, undoing.before, self._space.clock.now())
+        if kind is Kind.ROLLBACK:
+            self._leave(left, trail, current)
 
     def _leave(self, left: Sequence[Step], trail: Sequence[Step], current: str | None) -> None:
         """Note that steps of a dead attempt stay: they are not looked at again."""

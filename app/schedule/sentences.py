@@ -23,6 +23,7 @@ _EVERY_MONTH = "every month"
 _EVERY_DAY = "every day"
 _DAY = timedelta(days=1)
 _YEAR = timedelta(days=366)
+_LAST = datetime(9999, 12, 28, tzinfo=UTC)
 
 
 def describe(trigger: Trigger, zone: str) -> str:
@@ -37,9 +38,16 @@ def describe(trigger: Trigger, zone: str) -> str:
     return "only by hand"
 
 
+def _a_year_after(instant: datetime) -> datetime:
+    try:
+        return instant + _YEAR
+    except OverflowError:  # after the year 9999
+        return max(instant, _LAST)
+
+
 def cautions(trigger: Trigger, zone: str, after: datetime) -> list[str]:
     """Say what is easily misread in the trigger, and what the clocks of the next year do to it."""
-    changes = list(clock_changes(zone, after, after + _YEAR))
+    changes = list(clock_changes(zone, after, _a_year_after(after)))
     if isinstance(trigger, Every) and changes and not trigger.span % _DAY:
         hours = trigger.span // timedelta(hours=1)
         return [

@@ -180,7 +180,7 @@ class PolicySchema(Schema):
         metadata={"description": "most times that the model is asked in one run"},
     )
     parameters = fields.Dict(
-        keys=fields.String(validate=validate.Length(min=1, max=64)),
+        keys=fields.String(validate=validate.Length(max=200)),
         validate=validate.Length(max=LARGEST_METADATA),
         metadata={"description": "values that the prompt is given"},
     )

@@ -1,5 +1,6 @@
 """What every request passes before anything is touched: host, origin, token, size, kind of body."""
 
+import hmac
 import json
 from typing import Any
 
@@ -179,6 +180,21 @@ def test_a_wrong_token_is_refused(closed: FlaskClient, given: str) -> None:
     response = closed.get("/api/tasks", headers={"Authorization": f"Bearer {given}"})
     assert problem(response) == (401, "/problems/token-wrong")
     assert "invalid_token" in response.headers["WWW-Authenticate"]
+
+
+def test_tokens_are_compared_in_constant_time(
+    closed: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[bytes] = []
+    really = hmac.compare_digest
+
+    def compare(left: bytes, right: bytes) -> bool:
+        compared.append(right)
+        return really(left, right)
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
+    closed.get("/api/tasks", headers={"Authorization": "Bearer x"})
+    assert compared == [TOKEN.encode()]
 
 
 def test_every_route_but_a_sign_of_life_and_the_page_that_asks_wants_the_token(

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -150,6 +151,25 @@ def test_a_worker_starts_ticks_beats_while_it_drains_and_stops(settings: Setting
         assert os.fstat(heartbeat).st_mtime > 0
         os.close(heartbeat)
     assert not services.engine.is_running
+
+
+@on_sqlite
+def test_a_clock_whose_thread_has_died_is_started_again(settings: Settings) -> None:
+    def rings() -> bool:
+        return "APScheduler" in [thread.name for thread in threading.enumerate()]
+
+    prepare(settings, [])
+    services = build(settings, persona=ScriptedPersona())
+    services.start()
+    try:
+        assert services.clockwork._scheduler is not None
+        services.clockwork._scheduler.shutdown()
+        assert not rings()
+        services.clockwork.pulse()
+        assert rings()
+    finally:
+        services.stop()
+    assert not rings()
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ from tests.conftest import on_sqlite
 
 DESCRIPTION = "/api/openapi.json"
 EXAMPLES = 25
+OPEN = {"Problem", "ChatMessage", "SaidBefore"}
+"""What may hold keys that are not described: problems, and what older clients send."""
+
 FITTING = {
     "name": ["A name", "Ein Näme 🌙"],
     "prompt": ["Reflect.\n\nThen write.", "思い出して"],
@@ -45,6 +48,7 @@ FITTING = {
     "timezone": ["Europe/Berlin", "UTC", "America/New_York"],
     "missed_window": ["1h", "PT30M"],
     "timeout": ["5m", "1h30m"],
+    "message": ["How are the tomatoes?", "東京の猫 🌙"],
     "text": ["Ada asked about the tomatoes.", "東京の猫 🌙"],
     "at": ["2026-11-20T09:00:00Z"],
     "after": ["2026-12-01T09:00:00Z"],
@@ -62,7 +66,7 @@ CONFORMANCE = [
 def closed(description: dict[str, Any]) -> dict[str, Any]:
     """Return the description with its objects closed: then an undocumented key is an error."""
     for name, schema in description["components"]["schemas"].items():
-        if name != "Problem" and schema.get("properties"):
+        if name not in OPEN and schema.get("properties"):
             schema["additionalProperties"] = False
     return description
 
@@ -94,7 +98,7 @@ def schema(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
             "DRAIN_TIMEOUT": "1s",
         }
     )
-    services = build(settings, persona=ScriptedPersona())
+    services = build(settings, persona=ScriptedPersona(has_hands=True))
     services.prepare()
     services.start()
     logging.disable(logging.WARNING)
@@ -204,7 +208,7 @@ def test_every_route_of_the_api_is_described(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routes
-    assert len(routes) == 36
+    assert len(routes) == 37
 
 
 @on_sqlite

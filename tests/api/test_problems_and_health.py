@@ -87,6 +87,7 @@ def test_a_database_that_does_not_answer_is_a_503_that_says_when_to_come_back(
     assert body_of(response)["type"] == "/problems/ledger-unavailable"
     assert response.headers["Retry-After"] == "5"
     assert str(path) not in response.get_data(as_text=True)
+    assert body_of(health)["reasons"] == ["it cannot be looked at: Database unavailable"]
     assert client.get("/api/tasks").status_code == 200
 
 

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from app.runs.history import MOST_BYTES
 from app.runs.tables import runs
 from app.wiring import Services
 from tests.api.clocks import ShiftedClock
@@ -167,6 +168,34 @@ def test_a_limit_of_nothing_is_an_empty_list(client: FlaskClient, limit: str) ->
     for path in ("/api/tasks/daily_reflection/results", "/api/tasks/results/recent"):
         body = body_of(client.get(f"{path}?limit={limit}"))
         assert (body["results"], body["count"]) == ([], 0)
+
+
+def test_no_list_holds_more_than_16_mib_of_answers(client: FlaskClient, services: Services) -> None:
+    client.post(EXECUTE)
+    big = {"response": "x" * 1024 * 1024, "size": 1024 * 1024}
+    with services.database.write() as connection:
+        row = connection.execute(runs.select()).one()._asdict()
+        copies = [{**row, **big, "id": f"{number:026}"} for number in range(20)]
+        connection.execute(runs.delete())
+        connection.execute(runs.insert(), copies)
+    results = body_of(client.get("/api/tasks/daily_reflection/results?limit=1000"))["results"]
+    assert [result["run_id"] for result in results] == [f"{19 - n:026}" for n in range(16)]
+    page = body_of(client.get("/api/runs?limit=200"))
+    assert (page["count"], page["next_cursor"]) == (16, f"{4:026}")
+    rest = body_of(client.get(f"/api/runs?limit=200&cursor={page['next_cursor']}"))
+    assert (rest["count"], rest["next_cursor"]) == (4, None)
+    recent = body_of(client.get("/api/tasks/results/recent?limit=1000"))
+    assert recent["count"] == 20
+
+
+@on_sqlite
+def test_an_answer_of_more_than_16_mib_comes_alone(client: FlaskClient, services: Services) -> None:
+    client.post(EXECUTE)
+    with services.database.write() as connection:
+        connection.execute(runs.update().values(size=MOST_BYTES + 1))
+    assert body_of(client.get("/api/tasks/daily_reflection/results"))["count"] == 1
+    page = body_of(client.get("/api/runs"))
+    assert (page["count"], page["next_cursor"]) == (1, None)
 
 
 @on_sqlite

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ from typing import Any
 from app.core.clock import Clock, FakeClock, SystemClock
 from app.persona.client import Deadline, Occasion, PastRun, PreviousRun, Records, Request
 from app.persona.embedded import EmbeddedPersona
+from app.persona.fakes import ListedMemories, ListedMoods
+from app.persona.feelings.lexicon import english
+from app.persona.life import KeepsMemories, KeepsMoods, Life
+from app.persona.memory.memory import Memory
 from app.persona.prompt import render_prompt
 from app.persona.quota import Quota
 from app.persona.space import Space
@@ -79,8 +84,39 @@ def a_previous_run(**changes: Any) -> PreviousRun:
     return PreviousRun(**{**fields, **changes})
 
 
-def an_embedded_persona(space: Space, records: Records) -> EmbeddedPersona:
-    return EmbeddedPersona(space, hands_on(space), records)
+def a_memory(text: str = "We planted tomatoes.", **changes: Any) -> Memory:
+    fields = {
+        "id": f"m-{text}",
+        "kind": "note",
+        "at": NOW - timedelta(hours=3),
+        "origin": "api",
+        "run_id": None,
+        "task_id": None,
+        "metadata": {},
+        "created_at": NOW,
+    }
+    return Memory(text=text, **{**fields, **changes})
+
+
+def a_life(
+    memories: KeepsMemories | None = None,
+    moods: KeepsMoods | None = None,
+    fitting: Callable[[Request], Sequence[Memory]] = lambda _: (),
+    tools: Sequence[str] = (),
+) -> Life:
+    return Life(
+        memories=memories or ListedMemories(),
+        moods=moods or ListedMoods(),
+        fitting=fitting,
+        lexicon=english,
+        tools=tools,
+    )
+
+
+def an_embedded_persona(
+    space: Space, records: Records, life: Life | None = None
+) -> EmbeddedPersona:
+    return EmbeddedPersona(space, hands_on(space), records, life or a_life())
 
 
 def hands_on(space: Space, clock: Clock | None = None, **bounds: int) -> Hands:

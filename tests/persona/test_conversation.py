@@ -9,7 +9,14 @@ import pytest
 from marshmallow import Schema, fields
 
 from app.core.clock import FakeClock
-from app.core.errors import EmptyAnswer, PersonaCancelled, PersonaFailed, PersonaTimeout
+from app.core.errors import (
+    EmptyAnswer,
+    PersonaCancelled,
+    PersonaFailed,
+    PersonaLimit,
+    PersonaTimeout,
+    PersonaTooLong,
+)
 from app.persona.client import Deadline, Request
 from app.persona.conversation import Bounds, Conversation
 from app.persona.llm.chat import Completion, Finish, Message, ModelOptions, OnText, Role, Usage
@@ -251,3 +258,63 @@ def test_the_oldest_answers_of_tools_make_room() -> None:
     last = [m.content for m in talk.model.asked[3][0] if m.role is Role.TOOL]
     assert [len(content) < 100 for content in last] == [True, True, False]
     assert "left out" in last[0]
+
+
+# ---- one question more
+
+
+def test_a_question_more_is_asked_of_the_whole_conversation_without_tools() -> None:
+    talk = Talk(call(), say("All is well."), say("Glad."), say("Once more."))
+    talk.hold()
+    assert talk.talk.ask("How does it look?", OPTIONS, a_deadline()) == "Glad."
+    asked, tools = talk.model.asked[2]
+    assert tools == []
+    assert [m.content for m in asked[-2:]] == ["All is well.", "How does it look?"]
+    assert (talk.talk.rounds, talk.talk.usage) == (3, Usage(prompt=30, completion=6))
+    talk.talk.ask("And now?", OPTIONS, a_deadline())
+    assert [m.content for m in talk.model.asked[3][0][-2:]] == ["All is well.", "And now?"]
+
+
+@pytest.mark.parametrize("finish", [Finish.STOP, Finish.LENGTH])
+def test_a_question_more_leaves_how_the_answer_ended(finish: Finish) -> None:
+    talk = Talk(say("All is", finish=finish), say("Glad."))
+    talk.hold()
+    talk.talk.ask("How does it look?", OPTIONS, a_deadline())
+    assert talk.talk.finish is finish
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (say(" "), EmptyAnswer),
+        (say("It looks", finish=Finish.LENGTH), PersonaTooLong),
+        (PersonaFailed("down"), PersonaFailed),
+    ],
+)
+def test_a_question_more_that_gets_no_whole_answer_fails_and_counts(
+    line: Line, error: type[Exception]
+) -> None:
+    talk = Talk(say("All is well.", finish=Finish.STOP), line)
+    talk.hold()
+    with pytest.raises(error):
+        talk.talk.ask("How does it look?", OPTIONS, a_deadline())
+    assert talk.talk.rounds == 2
+    assert talk.talk.usage.total == (12 if error is PersonaFailed else 24)
+    assert talk.talk.finish is Finish.STOP
+
+
+def test_nothing_more_is_asked_where_the_tokens_are_used_up() -> None:
+    talk = Talk(say("All is well."), say("Glad."), tokens=12)
+    talk.hold()
+    with pytest.raises(PersonaLimit):
+        talk.talk.ask("How does it look?", OPTIONS, a_deadline())
+    assert len(talk.model.asked) == 1
+
+
+def test_nothing_more_is_asked_where_the_run_is_over() -> None:
+    talk, cancelled = Talk(say("All is well."), say("Glad.")), threading.Event()
+    talk.hold()
+    cancelled.set()
+    with pytest.raises(PersonaCancelled):
+        talk.talk.ask("How does it look?", OPTIONS, a_deadline(cancelled=cancelled))
+    assert len(talk.model.asked) == 1

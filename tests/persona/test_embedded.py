@@ -141,6 +141,7 @@ def test_a_cancelled_run_writes_nothing(root: Path) -> None:
 
 def test_where_nothing_happened_it_says_so(root: Path) -> None:
     text = ask(root).text
+    assert "- Nothing was remembered since 26 October 2025, 00:00." in text
     assert "- No run ended since 26 October 2025." in text
     assert "- No file changed since 26 October 2025." in text
     goals = ask(root, TaskType.GOAL_ASSESSMENT, run_id="g").text
@@ -149,8 +150,8 @@ def test_where_nothing_happened_it_says_so(root: Path) -> None:
     assert "- no sources read" in memory
     assert "- No theme: no word that says something stands in two sources." in memory
     capability = ask(root, TaskType.CAPABILITY_EXPLORATION, run_id="c").text
-    assert "- No run of the type memory_consolidation." in capability
-    assert "- `identity/` holds no file." in capability
+    assert "- Types of tasks that did not run: self_reflection, goal_assessment, " in capability
+    assert "- Folders without a file: `emotional_state/`, `identity/`, " in capability
     mood = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="e").text
     assert "- There is no `emotional_state/current.json`." in mood
     custom = ask(root, TaskType.CUSTOM, prompt="Think about frost and music.", run_id="x").text
@@ -179,7 +180,7 @@ def test_goals_are_compared_with_the_entry_before(root: Path) -> None:
     prompt = "Assess. Append to meta/goals.md"
     first = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r1").text
     assert "- 2 open, 1 done in `meta/goals.md`." in first
-    assert "- “Prune the roses”, the first open goal that nothing speaks of." in first
+    assert "- “Prune the roses”, of which nothing speaks since 20 October 2025." in first
     goals.write_text(goals.read_text().replace("[ ] Call", "[x] Call"))
     week = NOW + timedelta(days=7)
     put(root, "scratch/roses.md", "I began to prune the roses.", timedelta(days=-6))
@@ -187,9 +188,10 @@ def test_goals_are_compared_with_the_entry_before(root: Path) -> None:
     assert "- Done since 27 October 2025: “Call mother”" in second
     assert (
         "- Open: “Prune the roses”, open in 1 entry before this: "
-        "last spoken of in `scratch/roses.md`, 2 November 2025."
+        "spoken of 1 time on 1 day since 27 October 2025, "
+        "the last: “I began to prune the roses.” (`scratch/roses.md`, 2 November 2025)."
     ) in second
-    assert "- “Prune the roses”, the first open goal." in second
+    assert "- “Prune the roses”, which was spoken of the longest ago." in second
     assert goals.read_text().startswith("- [ ] Prune the roses\n- [x] Call mother\n- [x] Rest\n")
 
 
@@ -252,16 +254,16 @@ def test_a_damaged_mood_is_named_and_fails_nothing(root: Path, content: str) -> 
     assert "- `emotional_state/current.json` " in text
 
 
-def test_a_mood_is_quoted_and_compared(root: Path) -> None:
+def test_a_mood_on_file_is_quoted_beside_how_the_words_read(root: Path) -> None:
     mood = {"current_state": {"reconciled_state": "calm", "last_updated": "2025-10-26T08:00:00Z"}}
     put(root, "emotional_state/current.json", json.dumps(mood))
     put(root, "scratch/day.md", "I was glad and a bit worried.")
     first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").text
     assert "- `emotional_state/current.json`, of 2025-10-26T08:00:00Z: “calm”" in first
-    assert "- Words of ease: 1, words of strain: 1;" in first
+    assert "- Of ease: “glad”.\n- Of strain: “worried”.\n" in first
     tomorrow = NOW + timedelta(days=1)
     second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=tomorrow).text
-    assert "- On 27 October 2025 it was: Words of ease: 1, words of strain: 1." in second
+    assert "- No word of feeling stands in what was written since 27 October 2025" in second
 
 
 def test_notes_that_cannot_be_read_are_left_out_and_counted(root: Path, tmp_path: Path) -> None:
@@ -286,7 +288,10 @@ def test_notes_that_cannot_be_read_are_left_out_and_counted(root: Path, tmp_path
 
 
 def test_long_and_many_results_are_cut_and_it_says_so(root: Path) -> None:
-    runs = [a_past_run(f"Run {number}. " + "x " * 3000 + "frost") for number in range(250)]
+    runs = [
+        a_past_run(f"Run {number}. " + "x " * 3000 + "frost", origin="manual")
+        for number in range(250)
+    ]
     text = ask(root, TaskType.MEMORY_CONSOLIDATION, tuple(runs)).text
     assert "Only the newest 200 runs were looked at." in text
     assert "Of long answers the first 4096 characters were read." in text
@@ -299,20 +304,20 @@ def test_the_time_looked_back_on_begins_with_the_last_entry_or_the_last_good_run
 ) -> None:
     prompt = "Think about frost"
     previous = a_previous_run(completed_at=NOW - timedelta(days=3))
-    assert "since 20 October 2025.*" in ask(root, TaskType.CUSTOM, prompt=prompt).text
+    assert "since 20 October 2025, 00:00.*" in ask(root, TaskType.CUSTOM, prompt=prompt).text
     good = ask(root, TaskType.CUSTOM, prompt=prompt, previous=previous).text
-    assert "since 24 October 2025.*" in good
+    assert "since 24 October 2025, 00:00.*" in good
     failed = a_previous_run(completed_at=NOW - timedelta(days=3), status="failed")
     bad = ask(root, TaskType.CUSTOM, prompt=prompt, previous=failed).text
-    assert "since 20 October 2025.*" in bad
+    assert "since 20 October 2025, 00:00.*" in bad
     ask(root, run_id="r1", now=NOW - timedelta(days=5))
-    assert "since 22 October 2025.*" in ask(root, run_id="r2", previous=previous).text
+    assert "since 22 October 2025, 00:00.*" in ask(root, run_id="r2", previous=previous).text
 
 
 def test_an_entry_from_the_future_is_not_relied_on(root: Path) -> None:
     ask(root, run_id="r1", now=NOW + timedelta(days=900))
     text = ask(root, run_id="r2").text
-    assert "since 26 October 2025.*" in text
+    assert "since 26 October 2025, 00:00.*" in text
     assert "This is the first entry" in text
 
 
@@ -323,12 +328,13 @@ def test_the_run_that_wrote_the_last_entry_is_not_counted_again(root: Path) -> N
 
 
 def test_what_is_new_since_the_entry_before_is_named(root: Path) -> None:
-    put(root, "scratch/one.md", "First.")
-    ask(root, run_id="r1")
-    nothing = ask(root, run_id="r2", now=NOW + timedelta(hours=1)).text
-    assert "- Nothing is new" in nothing
+    prompt = f"Think about frost. Append to {JOURNAL}"
+    ask(root, TaskType.CUSTOM, prompt=prompt, run_id="r1")
+    nothing = ask(root, TaskType.CUSTOM, prompt=prompt, run_id="r2", now=NOW + timedelta(hours=1))
+    assert "- Nothing is new" in nothing.text
     put(root, "scratch/two.md", "Second.", timedelta(hours=-2))
-    text = ask(root, run_id="r3", now=NOW + timedelta(hours=3)).text
+    later = NOW + timedelta(hours=3)
+    text = ask(root, TaskType.CUSTOM, prompt=prompt, run_id="r3", now=later).text
     assert "- 2 entries of this task so far, the last on 27 October 2025." in text
     assert "- New: `scratch/two.md`" in text
     assert "- New: “Second.”" in text
@@ -339,3 +345,19 @@ def test_a_space_that_is_gone_is_a_problem(tmp_path: Path) -> None:
     assert persona.problem() is not None
     with pytest.raises(SpaceError):
         persona.reply(a_request(), a_deadline())
+
+
+def test_its_own_words_speak_of_no_feeling_only_what_it_quotes(root: Path) -> None:
+    put(root, "scratch/notes.md", "Tomatoes and joy in the garden.\n")
+    put(root, "scratch/more.md", "Tomatoes again, a joyful day.\n")
+    mood = {"current_state": {"reconciled_state": "a quiet pleasure"}}
+    put(root, "emotional_state/current.json", json.dumps(mood))
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
+    assert "a quiet pleasure" in felt.text
+    assert felt.voice is not None
+    assert "pleasure" not in felt.voice
+    found = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m")
+    assert "“Tomatoes" in found.text
+    assert found.voice is not None
+    assert "joy" in found.voice
+    assert "###" not in found.voice

@@ -1,6 +1,13 @@
 import time
 
-from app.persona.journal import Entry, is_entry, read_journal, start_mark, write_entry
+from app.persona.journal import (
+    Entry,
+    is_entry,
+    read_journal,
+    start_mark,
+    without_marks,
+    write_entry,
+)
 from tests.persona.given import NOW
 
 
@@ -67,3 +74,11 @@ def test_a_file_full_of_open_marks_is_read_in_one_pass() -> None:
     began = time.process_time()
     assert read_journal(text).rest == ""
     assert time.process_time() - began < 3
+
+
+def test_without_its_marks_an_entry_is_plain_text() -> None:
+    text = f"before\n\n{an_entry().text}\nafter <!-- a comment of mine -->"
+    assert without_marks(text) == (
+        "before\n\n## Monday: Daily\n\n### What happened\n\n- one\n- two\n\n\n"
+        "\nafter <!-- a comment of mine -->"
+    )

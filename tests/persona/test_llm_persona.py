@@ -318,3 +318,28 @@ def test_a_server_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     assert not error.reached
     assert persona.problem() is not None
     assert KEY not in str(persona.problem())
+
+
+def test_one_thing_more_is_asked_of_the_same_conversation_and_counted(tmp_path: Path) -> None:
+    script = [
+        Say(text="All is well.", usage=(100, 10)),
+        Say(text="Somebody would see joy.", usage=(130, 5)),
+        Status(status=400, body={"error": {"message": "no"}}),
+    ]
+    with ModelServer(*script) as server:
+        answer = reply(a_persona(server, tmp_path))
+        assert answer.ask is not None
+        more = answer.ask("How does it look?")
+        with pytest.raises(PersonaError) as caught:
+            answer.ask("And now?")
+        bodies = server.bodies
+    assert more.text == "Somebody would see joy."
+    assert more.metadata["tokens"] == {"prompt": 230, "completion": 15}
+    assert more.metadata["rounds"] == 2
+    assert caught.value.account["tokens"] == {"prompt": 230, "completion": 15}
+    assert caught.value.account["rounds"] == 3
+    assert bodies[1]["messages"][-2:] == [
+        {"role": "assistant", "content": "All is well."},
+        {"role": "user", "content": "How does it look?"},
+    ]
+    assert "tools" not in bodies[1]

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.persona.prompt import render_prompt
+from app.persona.prompt import asked_in, render_prompt
 from tests.persona.given import NOW, a_previous_run, a_task, an_occasion
 
 
@@ -89,3 +89,8 @@ def test_the_text_of_the_task_is_sent_as_it_is() -> None:
     task = a_task(text)
     assert f"# The task\n{text}" in render_prompt(task, an_occasion(), [])
     assert task.prompt == text
+
+
+@pytest.mark.parametrize("text", ["Hello.", "# The clock\nI made this.", "a\n\n# The task\nb"])
+def test_a_text_that_is_no_rendered_prompt_asks_what_it_says(text: str) -> None:
+    assert asked_in(text) == text

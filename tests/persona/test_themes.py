@@ -1,8 +1,15 @@
 import time
 from datetime import timedelta
 
-from app.persona.themes import Source, best_sentences, find_themes, keywords, sentences
-from app.persona.tone import tone_of
+from app.persona.themes import (
+    Source,
+    best_sentences,
+    find_themes,
+    keywords,
+    passages,
+    said_in,
+    sentences,
+)
 from tests.persona.given import NOW
 
 
@@ -18,7 +25,8 @@ def test_sentences_lose_their_marks() -> None:
 def test_keywords_ignore_common_words_plurals_and_possession() -> None:
     assert keywords("The garden's tomatoes were with the plants; the plant's pot") == {
         "garden",
-        "tomatoe",
+        "tomato",
+        "pot",
         "plant",
     }
 
@@ -41,16 +49,40 @@ def test_what_recurs_within_one_source_only_is_no_theme() -> None:
 
 def test_the_most_widespread_theme_comes_first() -> None:
     texts = ["frost tonight. music", "frost again. music", "frost is over"]
-    assert [t.term for t in find_themes([a_source(t) for t in texts], 5)] == ["frost", "music"]
-    assert [t.term for t in find_themes([a_source(t) for t in texts], 1)] == ["frost"]
+    days = [a_source(text, hours=24 * number) for number, text in enumerate(texts)]
+    assert [theme.term for theme in find_themes(days, 5)] == ["frost", "music"]
+    assert [theme.term for theme in find_themes(days, 1)] == ["frost"]
+
+
+def test_what_comes_back_on_more_days_goes_before_what_was_said_often_on_one() -> None:
+    often = [a_source("The choir sang.", hours=hour) for hour in (1, 2, 3, 4)]
+    again = [a_source("The clock is slow.", hours=24 * day) for day in (1, 2, 3)]
+    assert next(theme.term for theme in find_themes(often + again, 2)) == "clock"
+
+
+def test_a_pair_of_words_stands_side_by_side() -> None:
+    texts = ["The lemon tree and both trays", "The lemon tree, two trays"]
+    terms = {theme.term for theme in find_themes([a_source(text) for text in texts], 9)}
+    assert "lemon tree" in terms
+    assert "tree trays" not in terms
+
+
+def test_a_short_memory_is_quoted_whole_and_all_else_by_sentences() -> None:
+    text = "We picked it. Mira ate it."
+    memory = Source(label="note", at=NOW, text=text, is_memory=True)
+    assert passages(memory) == [text]
+    assert passages(a_source(text)) == ["We picked it.", "Mira ate it."]
+    long = Source(label="note", at=NOW, text=f"{text} {'And more. ' * 40}", is_memory=True)
+    assert passages(long)[:2] == ["We picked it.", "Mira ate it."]
 
 
 def test_the_best_sentences_share_most_with_what_is_wanted() -> None:
     source = a_source("The frost came. Frost killed the tomato. A tomato. Music.")
-    found = best_sentences([source], keywords("tomato frost"), 3)
+    said = said_in([source])
+    found = best_sentences(said, keywords("tomato frost"), 3)
     assert [quote.sentence for quote in found] == ["Frost killed the tomato."]
-    assert best_sentences([source], set(), 3) == []
-    assert len(best_sentences([source], {"tomato"}, 3)) == 2
+    assert best_sentences(said, set(), 3) == []
+    assert len(best_sentences(said, {"tomato"}, 3)) == 2
 
 
 def test_a_megabyte_of_repeated_sentences_is_read_in_time() -> None:
@@ -58,9 +90,3 @@ def test_a_megabyte_of_repeated_sentences_is_read_in_time() -> None:
     began = time.process_time()
     find_themes([a_source(text) for text in texts], 5)
     assert time.process_time() - began < 8
-
-
-def test_tone_counts_words() -> None:
-    tone = tone_of(["I am glad, so GLAD.", "Worried and calm"])
-    assert tone.light == {"glad": 2, "calm": 1}
-    assert tone.heavy == {"worried": 1}

@@ -49,7 +49,6 @@ class Service:
         self.folder = folder
         self.space = folder / "space"
         self.port = free_port()
-        self.preload = preload
         self.log = folder / "service.log"
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -62,18 +61,19 @@ class Service:
             **settings,
         }
         self.master: subprocess.Popen[bytes] | None = None
+        self.command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
+        if preload:
+            self.command.append("--preload")
+        self.cwd = ROOT
 
     # ---- life
 
     def start(self) -> "Service":
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "gunicorn", "wsgi:app"]
-        if self.preload:
-            command.append("--preload")
         with self.log.open("ab") as log:
             self.master = subprocess.Popen(
-                command,
-                cwd=ROOT,
+                self.command,
+                cwd=self.cwd,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -152,6 +152,11 @@ class Service:
                     return said
             time.sleep(0.1)
         raise AssertionError(f"{method} {path} does not succeed: {said}\n{self.tail()}")
+
+    def size(self, path: str) -> int:
+        """Return how many bytes a path answers with."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+            return len(answer.read())
 
     def answers(self) -> bool:
         """Say whether it serves."""

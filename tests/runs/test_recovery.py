@@ -13,8 +13,11 @@ from sqlalchemy import update
 
 from app.core.clock import FakeClock
 from app.core.errors import SpaceError
+from app.core.ids import RandomIds
 from app.database import Database
-from app.runs.processes import STALE_AFTER, Place, is_gone, this_place
+from app.runs.processes import STALE_AFTER, Place, Processes, is_gone, this_place
+from app.runs.recovery import Recovery
+from app.runs.run import Outcome, Status
 from app.runs.tables import runs
 from tests.house import MIDNIGHT, OWNER, House
 
@@ -29,6 +32,11 @@ def dead(database: Database, tmp_path: Path) -> House:
     house.plan()
     house.claim()
     return house
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    return House(database, tmp_path)
 
 
 @pytest.fixture
@@ -126,6 +134,100 @@ def test_two_recoveries_of_one_run_do_not_end_the_attempt_after_it(
     assert other.outcomes() == [("running", None)]
 
 
+@pytest.mark.parametrize("wrong", ["attempt", "owner"])
+def test_an_attempt_is_ended_only_if_both_its_number_and_its_owner_are_meant(
+    dead: House, other: House, wrong: str
+) -> None:
+    (claim,) = other.recovery._running()
+    meant = {"attempt": claim.attempt, "owner": claim.owner}
+    meant[wrong] = {"attempt": 2, "owner": other.processes.id}[wrong]
+    holder = (meant["attempt"], meant["owner"])
+    assert other.recovery.release({claim.id: holder}, reason="process_died") == 0
+    assert other.outcomes() == [("running", None)]
+
+
+def test_a_run_that_was_finished_meanwhile_stays_finished(
+    database: Database, tmp_path: Path
+) -> None:
+    house = House(database, tmp_path)
+    house.add()
+    run = house.executions.start("daily_reflection")
+    (claim,) = house.claim()
+    holders = {run.id: (claim.attempt, claim.owner)}
+    outcome = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="Done.")
+    with database.write() as connection:
+        house.ledger.finish(connection, [(claim, outcome)])
+    assert house.recovery.release(holders, reason="process_died") == 0
+    assert house.outcomes() == [("succeeded", None)]
+
+
+def test_a_process_that_comes_while_one_looks_keeps_its_run(dead: House, other: House) -> None:
+    newcomer = House(dead.database, dead.results.path.parent, clock=dead.clock, pid=3)
+    other.add("another")
+
+    class Slow(Processes):
+        """Looks at the processes so slowly that one more comes right after the look."""
+
+        def split(self) -> tuple[set[str], set[str]]:
+            found = super().split()
+            newcomer.processes.beat(ticked_at=None, state="ticking")
+            newcomer.executions.start("another")
+            newcomer.claim()
+            return found
+
+    looking = Recovery(
+        other.database,
+        other.ledger,
+        Slow(other.database, other.clock, RandomIds(), Place(host="here", pid=4, pid_started="")),
+        other.registry,
+        other.results,
+        other.clock,
+        held_here=set,
+    )
+    assert looking.step() == 0
+    assert [run.status for run in other.runs(task_id="another")] == [Status.RUNNING]
+
+
+def test_the_dead_take_no_share_of_the_places(dead: House, other: House) -> None:
+    other.processes.split()
+    assert other.processes.sharing == 2
+    other.clock.advance(STALE_AFTER)
+    other.processes.split()
+    assert other.processes.sharing == 1
+
+
+def test_the_dead_are_forgotten(dead: House, other: House) -> None:
+    assert other.processes.split()[0] == {dead.processes.id, other.processes.id}
+    pulse(other, STALE_AFTER)
+    assert other.processes.split() == ({other.processes.id}, set())
+
+
+def test_a_run_that_its_process_has_only_just_claimed_is_its_own(dead: House) -> None:
+    assert pulse(dead, STALE_AFTER - timedelta(seconds=1)) == 0
+    assert dead.outcomes() == [("running", None)]
+
+
+def test_a_heartbeat_from_the_future_keeps_nobody_alive(dead: House, other: House) -> None:
+    dead.clock.step_to(MIDNIGHT + timedelta(days=1))
+    dead.processes.beat(ticked_at=None, state="ticking")
+    dead.clock.step_to(MIDNIGHT)
+    assert pulse(other, timedelta(seconds=20)) == 1
+
+
+def test_a_result_that_is_just_being_filed_is_left_to_whoever_does_it(
+    dead: House, other: House
+) -> None:
+    other.release()
+    (held,) = other.claim()
+    outcome = Outcome(status=Status.SUCCEEDED, completed_at=other.clock.now(), response="Done.")
+    with other.database.write() as connection:
+        other.ledger.finish(connection, [(held, outcome)])
+    other.recovery.step()
+    assert not other.results.path.exists()
+    pulse(other, timedelta(seconds=16))
+    assert len(list(other.results.path.iterdir())) == 1
+
+
 def test_a_run_that_its_process_knows_nothing_of_is_released(dead: House, other: House) -> None:
     (run,) = dead.runs()
     dead.held = {run.id}
@@ -178,6 +280,35 @@ def test_a_process_that_is_gone_from_this_host_is_dead_at_once() -> None:
     assert is_gone(reused, here)
     elsewhere = Place(host="another host", pid=child.pid, pid_started=started)
     assert not is_gone(elsewhere, here)
+
+
+def test_a_process_that_ended_and_that_nobody_buried_is_dead_too() -> None:
+    here = this_place()
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = (Path("/proc") / str(child.pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    place = Place(host=here.host, pid=child.pid, pid_started=started)
+    assert child.stdin is not None
+    child.stdin.close()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert is_gone(place, here)
+    child.wait()
+
+
+def test_runs_of_a_process_that_is_gone_need_not_wait_for_its_heartbeat(house: House) -> None:
+    here = this_place()
+    gone = Place(host=here.host, pid=os.getpid(), pid_started="1")
+    watching = Processes(house.database, house.clock, RandomIds(), here)
+    dead = Processes(house.database, house.clock, RandomIds(), gone)
+    dead.beat(ticked_at=None, state="ticking")
+    assert watching.split() == ({watching.id}, {dead.id})
+
+
+def test_a_process_that_beats_but_looks_at_no_clock_is_no_life(house: House) -> None:
+    now = house.clock.now()
+    house.processes.beat(ticked_at=now - STALE_AFTER, state="ticking")
+    assert not house.processes.liveness().alive
+    house.processes.beat(ticked_at=now, state="ticking")
+    assert house.processes.liveness().alive
 
 
 def test_liveness_says_whether_anything_ticks(database: Database, tmp_path: Path) -> None:

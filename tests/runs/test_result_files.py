@@ -1,5 +1,6 @@
 """One file per run: whole or not there, synced before it is named, never through a link."""
 
+import errno
 import json
 import os
 from datetime import timedelta
@@ -103,6 +104,48 @@ def test_writing_again_changes_nothing(folder: ResultFolder) -> None:
     folder.write([RUN])
     folder.write([RUN])
     assert [path.name for path in folder.path.iterdir()] == [file_name(RUN)]
+
+
+@pytest.mark.usefixtures("way")
+def test_a_disk_that_takes_a_few_bytes_at_a_time_gets_the_whole_file(
+    folder: ResultFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: writing(file, bytes(data[:7])))
+    folder.write([RUN])
+    assert json.loads((folder.path / file_name(RUN)).read_bytes())["run_id"] == RUN.id
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_no_file(
+    folder: ResultFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(SpaceError):
+        patched.setattr(os, "fdatasync", is_full)
+        patched.setattr(os, "fsync", is_full)
+        folder.write([RUN])
+    assert list(folder.path.iterdir()) == []
+
+
+def test_a_link_in_place_of_a_temporary_file_is_not_written_through(
+    folder: ResultFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    opening = os.open
+
+    def with_link(path: Any, flags: int, *args: Any, **kwargs: Any) -> int:
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, "no nameless files here")
+        if str(path).endswith(".tmp"):
+            (folder.path / path).symlink_to(tmp_path / "elsewhere")
+        return opening(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", with_link)
+    with pytest.raises(SpaceError):
+        folder.write([RUN])
+    assert (tmp_path / "elsewhere").read_text() == "mine"
 
 
 def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:

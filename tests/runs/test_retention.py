@@ -1,15 +1,21 @@
 """Results go by age, count and bytes; slots stay, and so does each task's newest result."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from sqlalchemy import select
 
 from app.database import Database
 from app.persona.fakes import ScriptedPersona
 from app.runs.keys import Keys
+from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
-from tests.house import House
+from app.runs.run import Status
+from app.runs.tables import idempotency_keys
+from tests.house import OWNER, House
 
 DAY = timedelta(days=1)
 
@@ -67,6 +73,54 @@ def test_too_many_bytes_go_oldest_first(house: House) -> None:
     while keeping.step():
         pass
     assert kept(house) == ["often", "often", "seldom"]
+
+
+def test_slots_that_did_not_run_do_not_make_a_result_old(house: House) -> None:
+    house.registry.update("seldom", {"schedule": "daily", "missed": "skip"}, OWNER)
+    house.pass_time(days=3)
+    house.plan()
+    assert house.runs(task_id="seldom", status=Status.MISSED)
+    keeping = retention(house, age=timedelta(seconds=1))
+    while keeping.step():
+        pass
+    kept_runs = [run for run in house.history.results(limit=100) if run.response is not None]
+    assert [run.task_id for run in kept_runs] == ["often", "seldom"]
+
+
+def test_keys_go_after_a_day_and_not_before(house: House) -> None:
+    def known() -> list[str]:
+        with house.database.read() as connection:
+            return sorted(connection.execute(select(idempotency_keys.c.key)).scalars())
+
+    house.executions.start("often", key="old")
+    house.settle()
+    house.pass_time(hours=23)
+    house.executions.start("often", key="young")
+    retention(house).step()
+    assert known() == ["old", "young"]
+    house.pass_time(hours=1)
+    retention(house).step()
+    assert known() == ["young"]
+
+
+def test_two_processes_do_not_prune_the_same_twice(house: House) -> None:
+    pruned: list[bool] = []
+    threads: list[Thread] = []
+
+    class Slow(ResultFolder):
+        """While it removes files, another process begins to prune, too."""
+
+        def remove(self, names: Sequence[str]) -> None:
+            threads.append(Thread(target=lambda: pruned.append(retention(house, count=3).step())))
+            threads[0].start()
+            threads[0].join(0.3)
+            super().remove(names)
+
+    limits = Limits(max_age=DAY * 1000, max_count=3, max_bytes=10**9)
+    slow = Retention(house.database, Slow(house.results.path), Keys(), house.clock, limits)
+    assert slow.step()
+    threads[0].join()
+    assert pruned == [False]
 
 
 def test_the_newest_results_stay_whatever_the_limits_say(house: House) -> None:

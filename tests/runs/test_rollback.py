@@ -328,3 +328,42 @@ def test_nobody_holds_a_run_while_it_is_rolled_back(
     assert recovery.release(holders, reason="process_died") == 1
     assert refused == [JOURNAL, "other.md"]
     assert one.outcomes() == [("queued", None)]
+
+
+def test_what_the_owner_writes_while_a_file_is_put_back_stays(
+    database: Database, tmp_path: Path, root: Path
+) -> None:
+    died(database, tmp_path, lambda r: write(root, JOURNAL, b"dead\n", r))
+    written_at(root / JOURNAL, MIDNIGHT - timedelta(hours=1))
+    other = house(database, tmp_path, pid=2)
+    put_back = other.space.files.put_back
+
+    def owner_is_quicker(*args: Any, **given: Any) -> None:
+        (root / JOURNAL).write_text("The owner's.\n")
+        written_at(root / JOURNAL, MIDNIGHT + timedelta(hours=3))
+        put_back(*args, **given)
+
+    other.space.files.put_back = owner_is_quicker  # type: ignore[method-assign]
+    assert other.release() == 0
+    assert (root / JOURNAL).read_text() == "The owner's.\n"
+    other.space.files.put_back = put_back  # type: ignore[method-assign]
+    assert other.recovery.step() == 1
+    assert (root / JOURNAL).read_text() == "The owner's.\n"
+
+
+def test_what_the_owner_writes_before_a_rollback_is_tried_again_stays(
+    database: Database, tmp_path: Path, root: Path
+) -> None:
+    died(database, tmp_path, lambda r: write(root, JOURNAL, b"dead\n", r))
+    written_at(root / JOURNAL, MIDNIGHT - timedelta(hours=1))
+    other = house(database, tmp_path, pid=2)
+    root.rename(tmp_path / "away")
+    for _ in range(10):
+        other.clock.advance(timedelta(seconds=9))
+        other.recovery.step()
+    assert other.outcomes() == [("running", None)]
+    (tmp_path / "away").rename(root)
+    (root / JOURNAL).write_text("The owner's.\n")
+    written_at(root / JOURNAL, MIDNIGHT + timedelta(hours=3))
+    assert other.recovery.step() == 1
+    assert (root / JOURNAL).read_text() == "The owner's.\n"

@@ -1,28 +1,39 @@
 """From a due task to a stored result: the slot, its claim, its outcome."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
+from app.core.clock import SystemClock
 from app.core.errors import (
     KeyReused,
+    LedgerUnavailable,
     PersonaUnreachable,
     RunOverlap,
     SpaceError,
     TaskNotFound,
 )
 from app.database import Database
-from app.persona.client import Reply
+from app.persona.client import Deadline, Reply, Request
 from app.persona.fakes import ScriptedPersona, hang
+from app.runs.engine import Engine
 from app.runs.history import RunFilter
+from app.runs.ledger import Entry
 from app.runs.run import Origin, Outcome, Run, Status
+from app.runs.runner import MOST_ERROR, MOST_RESPONSE, Runner
 from app.runs.tables import runs
-from app.tasks.task import Author
-from tests.house import MIDNIGHT, OWNER, House
+from app.tasks.task import Author, Task
+from tests.house import MIDNIGHT, OWNER, AwayDatabase, House
 
 
 @pytest.fixture
@@ -155,6 +166,20 @@ def test_an_outcome_from_a_process_that_lost_the_run_is_refused(
     assert here.registry.get("daily_reflection").run_count == 1
 
 
+@pytest.mark.parametrize("wrong", ["attempt", "owner"])
+def test_an_outcome_is_taken_only_from_the_attempt_and_the_owner_that_hold_the_run(
+    house: House, wrong: str
+) -> None:
+    house.add()
+    house.executions.start("daily_reflection")
+    (held,) = house.claim()
+    other = {"attempt": replace(held, attempt=2), "owner": replace(held, owner="x" * 26)}[wrong]
+    outcome = Outcome(status=Status.SUCCEEDED, completed_at=MIDNIGHT, response="Done.")
+    with house.database.write() as connection:
+        assert house.ledger.finish(connection, [(other, outcome)]) == []
+    assert house.outcomes() == [("running", None)]
+
+
 def house_response(house: House) -> str | None:
     (run,) = house.runs()
     return run.response
@@ -196,6 +221,74 @@ def test_a_run_that_takes_too_long_times_out(database: Database, tmp_path: Path)
     assert run.completed_at == started + timedelta(seconds=30)
 
 
+def test_no_run_takes_longer_than_the_service_allows(database: Database, tmp_path: Path) -> None:
+    house = House(database, tmp_path, persona=ScriptedPersona(hang))
+    house.add(timeout="1h")
+    started = house.clock.now()
+    house.executions.start("daily_reflection")
+    house.settle()
+    (run,) = house.runs()
+    assert run.status is Status.TIMED_OUT
+    assert run.completed_at == started + timedelta(minutes=15)
+
+
+def test_a_space_that_cannot_be_used_is_an_outcome_with_its_own_reason(
+    database: Database, tmp_path: Path
+) -> None:
+    def is_full(*_: object) -> Reply:
+        raise SpaceError("no space is left")
+
+    house = House(database, tmp_path, persona=ScriptedPersona(is_full))
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    (run,) = house.runs()
+    assert (run.status, run.reason) == (Status.FAILED, "space_error")
+    assert run.error == "no space is left"
+
+
+def test_of_an_endless_answer_or_error_the_beginning_is_kept(
+    database: Database, tmp_path: Path
+) -> None:
+    persona = ScriptedPersona("x" * 2 * MOST_RESPONSE, PersonaUnreachable("y" * 2 * MOST_ERROR))
+    house = House(database, tmp_path, persona=persona)
+    house.add()
+    for _ in range(2):
+        house.executions.start("daily_reflection")
+        house.settle()
+        house.pass_time(seconds=1)
+    answered, failed = house.runs()
+    assert answered.response == "x" * MOST_RESPONSE
+    assert failed.error == "y" * MOST_ERROR
+
+
+class ForgetfulBook:
+    """A ledger that does not answer the first two times."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.asked = 0
+
+    def task_at(self, task_id: str, revision: int) -> Task:
+        self.asked += 1
+        if self.asked < 3:
+            raise LedgerUnavailable("not now")
+        return self._house.task_at(task_id, revision)
+
+    def refused(self) -> list[str]:
+        raise LedgerUnavailable("not now either")
+
+
+def test_a_run_waits_for_a_ledger_that_does_not_answer(house: House) -> None:
+    house.add()
+    house.executions.start("daily_reflection")
+    (claim,) = house.claim()
+    book = ForgetfulBook(house)
+    runner = Runner(house.persona, book, house.clock, longest=timedelta(minutes=1))
+    assert runner.run(claim, Event()).status is Status.SUCCEEDED
+    assert book.asked == 3
+
+
 def test_a_fault_of_our_own_is_an_outcome_too(database: Database, tmp_path: Path) -> None:
     def breaks(*_: object) -> Reply:
         raise ZeroDivisionError("secret detail")
@@ -234,6 +327,25 @@ def test_one_outcome_that_cannot_be_stored_does_not_hold_up_the_others(
     house.executions.start("second")
     house.settle()
     assert sorted(house.outcomes()) == [("failed", "internal"), ("succeeded", None)]
+
+
+def test_an_outcome_is_kept_while_the_ledger_does_not_answer(
+    database_url: str, tmp_path: Path
+) -> None:
+    database = AwayDatabase(database_url)
+    house = House(database, tmp_path)
+    house.add()
+    house.executions.start("daily_reflection")
+    assert house.engine.step()
+    database.away = True
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailable):
+            house.engine.step()
+    database.away = False
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+    assert len(list(house.results.path.iterdir())) == 1
+    database.close()
 
 
 def test_a_slot_during_a_run_of_the_same_task_is_skipped(house: House) -> None:
@@ -290,6 +402,60 @@ def test_a_catch_up_begins_one_run_after_the_other(house: House) -> None:
     assert began == [1, 1, 1, 1, 1, 0]
 
 
+def test_a_later_catch_up_begins_after_the_one_before_it(house: House) -> None:
+    for number in range(3):
+        house.add(f"task_{number}")
+    house.pass_time(hours=2)
+    house.planner.plan(["task_0", "task_1"])
+    house.planner.plan(["task_2"])
+    began = [len(house.claim())]
+    for _ in range(2):
+        house.pass_time(seconds=1)
+        began.append(len(house.claim()))
+    assert began == [1, 1, 1]
+
+
+def test_a_process_that_drains_begins_nothing_that_is_queued(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    house.engine.begin_drain()
+    house.settle()
+    assert house.outcomes() == [("queued", None)]
+
+
+def test_a_run_that_ends_only_because_its_process_stops_is_given_back_without_an_outcome(
+    house: House,
+) -> None:
+    begun = Event()
+
+    def until_told(_: Request, deadline: Deadline) -> Reply:
+        begun.set()
+        while True:
+            deadline.pause(timedelta(milliseconds=10))
+
+    clock = SystemClock()
+    engine = Engine(
+        house.database,
+        house.ledger,
+        house.history,
+        Runner(ScriptedPersona(until_told), house, clock, longest=timedelta(minutes=1)),
+        house.results,
+        clock,
+        owner=house.processes.id,
+        places=1,
+        pool=ThreadPoolExecutor(),
+        filers=ThreadPoolExecutor(),
+    )
+    house.add()
+    run = house.executions.start("daily_reflection")
+    engine.step()
+    assert begun.wait(20)
+    assert [claim.run_id for claim in engine.drain(timedelta(0))] == [run.id]
+    assert engine.held_here() == set()
+    assert house.outcomes() == [("running", None)]
+
+
 def test_slots_on_time_begin_all_at_once(house: House) -> None:
     for number in range(5):
         house.add(f"task_{number}")
@@ -309,6 +475,54 @@ def test_a_run_by_hand_goes_first_and_moves_no_slot(house: House) -> None:
     assert house.claim(places=1)[0].task_id == "urgent"
     assert house.registry.get("task_1").cursor == before
     assert house.registry.get("urgent").cursor == MIDNIGHT
+
+
+def test_a_run_that_was_queued_while_the_clock_was_ahead_begins(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT + timedelta(days=3650))
+    house.executions.start("daily_reflection")
+    house.clock.step_to(MIDNIGHT)
+    assert len(house.claim()) == 1
+
+
+def test_what_was_queued_while_the_clock_was_ahead_does_not_hold_up_a_catch_up(
+    house: House,
+) -> None:
+    house.add("ahead")
+    house.add("behind", schedule="manual")
+    house.clock.step_to(MIDNIGHT + timedelta(days=3650, hours=1))
+    house.plan()
+    house.clock.step_to(MIDNIGHT - timedelta(hours=1))
+    house.registry.update("behind", {"schedule": "daily"}, OWNER)
+    house.clock.step_to(MIDNIGHT + timedelta(hours=1))
+    assert len(house.planner.plan(["behind"])) == 1
+    assert "behind" in [claim.task_id for claim in house.claim()]
+
+
+def test_recording_tells_which_slots_were_new(house: House) -> None:
+    house.add(schedule="hourly")
+    house.clock.step_to(MIDNIGHT)
+    house.plan()
+    (first,) = house.runs()
+    house.pass_time(hours=1)
+    entries = [
+        Entry(
+            id=f"{number}" * 26,
+            task_id="daily_reflection",
+            task_name="Daily Reflection",
+            revision=1,
+            origin=Origin.SCHEDULE,
+            status=Status.QUEUED,
+            recorded_at=house.clock.now(),
+            due_at=house.clock.now(),
+            exclusive=True,
+            scheduled_for=MIDNIGHT + timedelta(hours=number),
+        )
+        for number in range(2)
+    ]
+    with house.database.write() as connection:
+        assert house.ledger.record(connection, entries) == entries[1:]
+    assert [run.id for run in house.runs()] == [first.id, entries[1].id]
 
 
 def test_a_disabled_task_can_be_run_by_hand(house: House) -> None:
@@ -440,3 +654,86 @@ def test_pages_of_runs_follow_each_other_without_gap_or_repeat(house: House) -> 
             break
     assert len(seen) == len(set(seen)) == 25
     assert seen == sorted(seen, reverse=True)
+
+
+class _Breaks:
+    """A recording that fails in a way that nobody foresaw."""
+
+    def begin(self, claim: Any) -> Any:
+        return self
+
+    def look_first(self) -> None:
+        """See nothing."""
+
+    def finish(self, compared: object = ()) -> Any:
+        raise RuntimeError
+
+
+def test_a_recording_that_breaks_costs_only_its_own_run(house: House) -> None:
+    house.runner._recorder = _Breaks()
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("failed", "internal")]
+    assert house.engine.held_here() == set()
+
+
+def test_a_recorder_that_breaks_costs_only_its_own_run(house: House) -> None:
+    house.runner._recorder = None  # type: ignore[assignment]  # a fault of our own
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("failed", "internal")]
+
+
+def _ended(house: House, *names: str) -> None:
+    """Let runs end that are not stored yet."""
+    for name in names:
+        house.add(name)
+        house.executions.start(name)
+    for claim in house.claim():
+        done = Outcome(status=Status.SUCCEEDED, completed_at=house.clock.now(), response="Done.")
+        house.engine._ended.append((claim, done))
+
+
+def test_a_drain_stores_what_it_can_where_the_database_refuses_one_outcome(house: House) -> None:
+    _ended(house, "one", "two")
+    claim, done = house.engine._ended[0]
+    house.engine._ended[0] = (claim, replace(done, metadata={"odd": object()}))
+    house.close()
+    assert sorted(house.outcomes()) == [("failed", "internal"), ("succeeded", None)]
+
+
+def test_a_database_that_goes_away_while_a_batch_is_stored_costs_no_outcome(house: House) -> None:
+    _ended(house, "one", "two", "three")
+    finish, calls = house.ledger.finish, count(1)
+
+    class Away(type(house.ledger)):  # type: ignore[misc]  # as it was built
+        def finish(self, connection: Any, finished: Any, **how: Any) -> Any:
+            if (call := next(calls)) < 3:
+                raise RuntimeError
+            if call == 3:
+                raise LedgerUnavailable("gone")
+            return finish(connection, finished, **how)
+
+    house.ledger.__class__ = Away
+    with suppress(LedgerUnavailable):
+        house.engine.step()
+    house.settle()
+    house.settle()
+    assert len(house.outcomes(status=Status.RUNNING)) == 0
+
+
+def test_what_cannot_be_remembered_is_stored_all_the_same(
+    database: Database, tmp_path: Path
+) -> None:
+    house = House(database, tmp_path)
+
+    def also(_connection: object, accepted: Any) -> None:
+        if any(claim.task_id == "one" for claim, _ in accepted):
+            raise RuntimeError
+
+    house.ledger._also = also
+    _ended(house, "one", "two")
+    house.settle()
+    assert house.outcomes() == [("succeeded", None), ("succeeded", None)]

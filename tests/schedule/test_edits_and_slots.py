@@ -1,16 +1,20 @@
 """Edits, outages and steps of the clock: every slot belongs to one definition and has one row."""
 
+from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from app.core.errors import LedgerUnavailable
 from app.database import Database
-from app.schedule.jobstore import RegistryJobStore
+from app.runs.run import Status
+from app.schedule.jobstore import LedgerExecutor, RegistryJobStore
+from app.schedule.planner import PlanningThread
 from app.tasks.changes import ImportedState, Put
 from app.tasks.task import Author
-from tests.house import MIDNIGHT, OWNER, House, definition
+from tests.house import MIDNIGHT, OWNER, AwayDatabase, House, definition
 
 FILE = Author(kind="file")
 
@@ -47,6 +51,23 @@ def test_an_edit_of_the_schedule_leaves_the_old_slots_owed(house: House) -> None
     house.plan()
     assert len(house.runs()) == 2
     assert audited(house, days=1) == (2, 2, 0, 0, 0)
+
+
+def test_an_edit_of_the_zone_leaves_the_old_slots_owed(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT + timedelta(minutes=1))
+    house.registry.update("daily_reflection", {"timezone": "Asia/Tokyo"}, OWNER)
+    house.settle()
+    assert [run.scheduled_for for run in house.runs()] == [MIDNIGHT]
+    house.clock.step_to(MIDNIGHT + timedelta(hours=15))
+    house.plan()
+    assert house.runs()[1].scheduled_for == MIDNIGHT + timedelta(hours=15)
+    assert audited(house, days=1) == (2, 2, 0, 0, 0)
+
+
+def test_a_disabled_task_has_no_next_run(house: House) -> None:
+    house.add(enabled=False)
+    assert house.registry.next_run(house.registry.get("daily_reflection")) is None
 
 
 def test_a_disabled_task_expects_nothing_and_goes_on_from_the_day_it_is_enabled(
@@ -106,14 +127,31 @@ def test_an_imported_next_run_off_the_hour_owes_the_slot_before_it(house: House)
     assert run.scheduled_for == MIDNIGHT
 
 
-def test_an_imported_next_run_to_come_owes_nothing(house: House) -> None:
+@pytest.mark.parametrize("days", [0, 3650])
+def test_an_imported_next_run_to_come_owes_nothing_and_puts_nothing_off(
+    house: House, days: int
+) -> None:
     put = Put(
         task_id="daily_reflection",
         definition=definition(),
-        imported=ImportedState(next_run=MIDNIGHT),
+        imported=ImportedState(next_run=MIDNIGHT + timedelta(days=days)),
     )
     house.registry.apply([put], FILE)
     assert house.plan() == []
+    assert house.registry.next_run(house.registry.get("daily_reflection")) == MIDNIGHT
+
+
+def test_what_a_deleted_task_once_owed_is_not_imported_with_its_id(house: House) -> None:
+    house.add()
+    house.registry.delete("daily_reflection", OWNER)
+    put = Put(
+        task_id="daily_reflection",
+        definition=definition(),
+        imported=ImportedState(next_run=MIDNIGHT - timedelta(days=1), run_count=7),
+    )
+    house.registry.apply([put], FILE)
+    record = house.registry.get("daily_reflection")
+    assert (record.run_count, house.registry.next_run(record)) == (0, MIDNIGHT)
 
 
 def test_a_long_outage_is_one_summary_and_the_audit_counts_it(house: House) -> None:
@@ -160,6 +198,59 @@ def test_a_clock_that_was_years_ahead_does_not_silence_a_task(house: House) -> N
     slots = [run.scheduled_for for run in house.runs()]
     assert slots[:2] == [MIDNIGHT, MIDNIGHT + timedelta(minutes=30)]
     assert audited(house, hours=1)[2:] == (0, 0, 0)
+
+
+def ahead(house: House, *task_ids: str) -> None:
+    """Let the clock be ten years ahead for a moment, in which these tasks are planned."""
+    now = house.clock.now()
+    house.clock.step_to(now + timedelta(days=3650))
+    house.planner.plan(task_ids)
+    house.clock.step_to(now)
+
+
+def test_mending_a_clock_that_was_ahead_leaves_alone_what_has_run(house: House) -> None:
+    house.add()
+    house.clock.step_to(MIDNIGHT + timedelta(days=3650))
+    house.plan()
+    house.settle()
+    ran = {run.id for run in house.runs(status=Status.SUCCEEDED)}
+    assert len(ran) == 1
+    house.clock.step_to(MIDNIGHT)
+    assert house.planner.mend_clock_ahead() == ["daily_reflection"]
+    assert {run.id for run in house.runs()} == ran
+
+
+def test_mending_a_clock_that_was_ahead_leaves_alone_what_has_passed(house: House) -> None:
+    house.add(schedule="hourly", missed="skip")
+    house.pass_time(hours=3)
+    house.plan()
+    passed = {run.id for run in house.runs()}
+    ahead(house, "daily_reflection")
+    house.planner.mend_clock_ahead()
+    assert {run.id for run in house.runs()} == passed
+    assert audited(house, days=1) == (3, 3, 0, 0, 0)
+
+
+def test_mending_a_clock_that_was_ahead_leaves_alone_tasks_that_were_not(house: House) -> None:
+    house.add("often", schedule="hourly")
+    house.add("seldom")
+    house.clock.step_to(MIDNIGHT)
+    house.planner.plan(["seldom"])
+    house.clock.step_to(MIDNIGHT - timedelta(minutes=2))
+    ahead(house, "often")
+    assert house.planner.mend_clock_ahead() == ["often"]
+    assert [run.task_id for run in house.runs()] == ["seldom"]
+
+
+def test_slots_that_a_clock_ahead_has_summed_up_with_those_to_come_are_owed_again(
+    house: House,
+) -> None:
+    house.add(schedule="* * * * *")
+    house.clock.step_to(MIDNIGHT - timedelta(minutes=30))
+    ahead(house, "daily_reflection")
+    house.planner.mend_clock_ahead()
+    house.plan()
+    assert audited(house, days=1) == (30, 30, 0, 0, 0)
 
 
 def test_a_one_off_fires_once_and_stays_readable(house: House) -> None:
@@ -283,3 +374,69 @@ def test_a_task_deleted_while_its_job_is_in_the_air_rings_no_more(house: House) 
     store.refresh()
     store.update_job(job)
     assert store.lookup_job("daily_reflection") is None
+
+
+def test_a_job_that_is_removed_leaves_the_task_and_rings_after_its_next_edit(house: House) -> None:
+    house.add(schedule="hourly")
+    store = opened(house)
+    store.refresh()
+    store.remove_job("daily_reflection")
+    assert store.get_all_jobs() == []
+    house.registry.update("daily_reflection", {"schedule": "every 30m"}, OWNER)
+    house.clock.step_to(MIDNIGHT)
+    assert [job.id for job in store.get_due_jobs(house.clock.now())] == ["daily_reflection"]
+
+
+def test_jobs_come_from_the_registry_only_and_none_has_a_body_here(house: House) -> None:
+    house.add()
+    store = opened(house)
+    store.refresh()
+    (job,) = store.get_all_jobs()
+    with pytest.raises(TypeError):
+        store.add_job(job)
+    rung: list[str] = []
+    executor = LedgerExecutor(rung.append)
+    executor.submit_job(job, [])
+    assert rung == []
+    executor.submit_job(job, [MIDNIGHT])
+    assert rung == ["daily_reflection"]
+    with pytest.raises(TypeError):
+        executor._do_submit_job(job, [MIDNIGHT])
+
+
+@pytest.fixture
+def away(database_url: str, tmp_path: Path) -> Iterator[House]:
+    """A house whose database goes away when it is told to."""
+    database = AwayDatabase(database_url)
+    yield House(database, tmp_path)
+    database.close()
+
+
+def is_away(house: House, away: bool) -> None:
+    assert isinstance(house.database, AwayDatabase)
+    house.database.away = away
+
+
+def test_a_clock_rings_for_what_it_knows_while_the_ledger_does_not_answer(away: House) -> None:
+    away.add()
+    store = opened(away)
+    store.refresh()
+    is_away(away, True)
+    away.clock.step_to(MIDNIGHT)
+    assert [job.id for job in store.get_due_jobs(MIDNIGHT)] == ["daily_reflection"]
+    is_away(away, False)
+
+
+def test_what_could_not_be_planned_is_planned_when_the_ledger_answers_again(away: House) -> None:
+    queued: list[bool] = []
+    planning = PlanningThread(away.planner, away.clock, on_queued=lambda: queued.append(True))
+    away.add()
+    away.clock.step_to(MIDNIGHT)
+    planning.ring("daily_reflection")
+    is_away(away, True)
+    with pytest.raises(LedgerUnavailable):
+        planning.step()
+    is_away(away, False)
+    assert planning.step()
+    assert len(away.runs()) == len(queued) == 1
+    assert not planning.step()

@@ -290,6 +290,14 @@ def test_what_an_owner_may_not_expect_is_said(text: str, timezone: str, said: li
         assert fragment in sentence
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Pacific/Kiritimati", "Pacific/Niue"])
+@pytest.mark.parametrize("text", ["daily", "30 2 * * *", "every 1d", "at 2026-12-01T09:00"])
+@pytest.mark.parametrize("month", [1, 6, 12])
+def test_the_end_of_the_calendar_is_nothing_to_warn_of(text: str, zone: str, month: int) -> None:
+    end = datetime(9999, month, 30, 23, 59, 59, 999_999, tzinfo=UTC)
+    assert all(warnings(read(text, zone), end))
+
+
 @pytest.fixture
 def book() -> ScheduleBook:
     return ScheduleBook(timedelta(minutes=5), "Europe/Berlin")

@@ -134,6 +134,14 @@ def test_the_window_of_an_older_slot_is_half_the_way_to_the_one_after_it() -> No
     assert found.missed == ((NOW, "too_late"),)
 
 
+@pytest.mark.parametrize("period", [5 * MINUTE, HOUR, 24 * HOUR])
+def test_with_the_window_that_is_not_set_all_runs_the_newest_slot_only(period: timedelta) -> None:
+    trigger = Every(span=period, anchor=NOW)
+    found = plan(trigger, NOW - SECOND, NOW + 3 * period + MINUTE, missed=Missed.ALL)
+    assert found.run == (NOW + 3 * period,)
+    assert [reason for _, reason in found.missed] == ["too_late"] * 3
+
+
 def test_a_thousand_slots_are_told_one_by_one() -> None:
     minutes = Every(span=MINUTE, anchor=NOW)
     found = plan(minutes, NOW - SECOND, NOW + 999 * MINUTE, window=MINUTE)

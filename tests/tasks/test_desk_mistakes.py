@@ -11,6 +11,7 @@ import pytest
 
 from app.core.errors import SpaceError
 from app.tasks.merge import Hold
+from app.tasks.space_file import SpaceFile, Swap
 from tests.conftest import on_sqlite
 from tests.house import OWNER, definition
 from tests.tasks.place import Place
@@ -370,3 +371,32 @@ def test_a_megabyte_of_spaces_is_an_emptied_file(place: Place) -> None:
     place.wait()
     assert place.in_force() == ["a"]
     assert place.held() is Hold.EMPTIED
+
+
+def test_a_file_that_cannot_be_written_is_told_and_tried_again(place: Place) -> None:
+    class Full(SpaceFile):
+        """A file on a disk without space."""
+
+        is_full = True
+
+        def write(self, data: bytes, *, expected: bytes | None) -> Swap:
+            if self.is_full:
+                raise SpaceError("tasks.json cannot be used: no space left on device")
+            return super().write(data, expected=expected)
+
+    place.begin("a")
+    place.put("a", name="By the editor")
+    place.patch("a", prompt="By the API")
+    file = Full(place.path.parent)
+    desk = place.another_process(file)
+    report = desk.sync()
+    assert place.definition("a")["name"] == "By the editor", "the edit is in force all the same"
+    assert report.trouble is not None
+    assert "no space left" in report.trouble
+    assert report.again is not None
+    (fault,) = desk.status().errors
+    assert fault.message == report.trouble
+    file.is_full = False
+    assert desk.sync().trouble is None
+    assert desk.status().errors == ()
+    assert place.entry("a")["prompt"] == "By the API"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,6 +148,18 @@ def test_what_is_put_there_between_the_look_and_the_opening_is_neither_followed_
     assert "secret" not in refusal(meddled)
 
 
+def test_of_a_file_that_grows_without_end_no_more_is_read_than_fits(file: SpaceFile) -> None:
+    meddled = Meddled(file.path.parent, most_bytes=1000)
+    meddled.meddling = [lambda: None, lambda: os.truncate(file.path, 256 * 1024 * 1024)]
+    file.path.write_bytes(b"{}")
+    tracemalloc.start()
+    try:
+        assert "at most 1000 are read" in refusal(meddled)
+        assert tracemalloc.get_traced_memory()[1] < 1024 * 1024
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_file_that_changes_while_it_is_read_is_read_again(file: SpaceFile) -> None:
     file.path.write_text("before")
     meddled = Meddled(file.path.parent)
@@ -259,6 +272,40 @@ def test_file_and_folder_are_synced_in_the_right_order(
     monkeypatch.setattr(os, "fsync", fsync)
     file.write(b"new", expected=b"old")
     assert steps == ["file before", "folder after"]
+
+
+def test_the_file_for_errors_is_synced_in_the_right_order_too(
+    file: SpaceFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        is_put = file.path.exists()
+        steps.append(f"{'folder' if is_folder else 'file'} {'after' if is_put else 'before'}")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    file.replace(b"errors")
+    assert steps == ["file before", "folder after"]
+
+
+def test_a_link_in_place_of_the_hidden_file_is_not_written_through(file: SpaceFile) -> None:
+    secret = file.path.parent.parent / "secret"
+    secret.write_text("{}")
+
+    class Trapped(SpaceFile):
+        """Somebody lays a link where the hidden file is about to be made."""
+
+        def _free_name(self, folder: int, came_out: str, goes_in: str) -> str:
+            name = super()._free_name(folder, came_out, goes_in)
+            self.path.with_name(name).symlink_to(secret)
+            return name
+
+    with pytest.raises(SpaceError):
+        Trapped(file.path.parent).write(b"new", expected=None)
+    assert secret.read_text() == "{}"
 
 
 def test_what_does_not_fit_is_not_written(file: SpaceFile) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable, NoSuchFile, SpaceError
+from app.persona.client import Holding, anyway
 from app.persona.feelings.affect import read_affect
 from app.persona.feelings.assessment import Inner, take_assessment
 from app.persona.feelings.lexicon import MOST_BYTES, Lexicon, ReadLexicon, english, read_lexicon
@@ -138,8 +139,12 @@ class Feelings:
         source: str = "reply",
         told: str | None = None,
         files: MoodFiles | None = None,
+        holding: Holding = anyway,
     ) -> Felt:
-        """Do what `after` does with an answer whose inner view was taken out already."""
+        """Do what `after` does with an answer whose inner view was taken out already.
+
+        Raises also what `holding` raises, with the mood unmoved.
+        """
         lexicon = self._lexicons.current().lexicon
         felt = inner_view(inner, lexicon) if inner is not None else None
         seen = outer_view(read_affect(visible, lexicon), told, lexicon)
@@ -156,7 +161,7 @@ class Feelings:
         evidence = seen.evidence + (felt.evidence if felt else 0)
         if found is None or not evidence:
             return result
-        result = self._noted(result, pull(evidence), now, run_id, source, origin)
+        result = self._noted(result, pull(evidence), now, run_id, source, origin, holding)
         if files is None:
             return result
         warning = show_mood(files, found.reconciled_state, result.after, self._pattern(), now)
@@ -177,10 +182,17 @@ class Feelings:
         run_id: str | None,
         source: str,
         origin: str,
+        holding: Holding,
     ) -> Felt:
         try:
             before, mood = self._moods.note(
-                felt.affect, weight=weight, at=now, run_id=run_id, source=source, origin=origin
+                felt.affect,
+                weight=weight,
+                at=now,
+                run_id=run_id,
+                source=source,
+                origin=origin,
+                holding=holding,
             )
         except LedgerUnavailable as error:
             log.warning("mood.not_noted", problem=error.detail)

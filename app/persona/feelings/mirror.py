@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import structlog
 
 from app.core import strict_json
-from app.core.errors import BadJson, NoSuchFile, SpaceError
+from app.core.errors import BadJson, NoSuchFile, PersonaTimeout, SpaceError
 from app.core.instants import write_instant
 from app.persona.client import Changes, Deadline
 from app.persona.feelings.values import Affect
@@ -53,7 +53,8 @@ class SpaceFiles:
 
 def show_mood(files: MoodFiles, state: str, mood: Affect, pattern: str, at: datetime) -> str | None:
     """Write the mood into the space; return a warning where that was not possible, or where what
-    stood there was damaged. Raises only PersonaError, which ends the run."""
+    stood there was damaged. Raises only PersonaCancelled: an answer that came in the last moment
+    stands, even where no time is left to show its mood."""
     warning = None
     document: Mapping[str, Any] = {}
     try:
@@ -66,7 +67,7 @@ def show_mood(files: MoodFiles, state: str, mood: Affect, pattern: str, at: date
         return _warned(f"the mood was not written to the space: {error.detail}")
     try:
         files.write_text(MOOD_FILE, _written(document, state, mood, pattern, at))
-    except SpaceError as error:
+    except (SpaceError, PersonaTimeout) as error:
         warning = f"the mood was not written to the space: {error.detail}"
     return _warned(warning) if warning else None
 

@@ -7,6 +7,7 @@ from sqlalchemy import Row as TableRow
 
 from app.core.ids import Ids
 from app.database import Database, Instant, metadata
+from app.persona.client import Holding, anyway
 from app.persona.feelings.mood import Mood, decayed, moved
 from app.persona.feelings.values import DIMENSIONS, NEUTRAL, Affect, clamped
 
@@ -45,13 +46,16 @@ class MoodSeries:
         run_id: str | None,
         source: str,
         origin: str,
+        holding: Holding = anyway,
     ) -> tuple[Affect, Mood]:
         """Move the mood by this share of the way towards an affect; return it before and after.
 
         Two at once move it one after the other. Instants only rise, so that they tell the order:
         a mood that is noted in the same one, or after the clock was put back, gets the next one.
+        Raises what `holding` raises.
         """
         with self._database.write() as connection:
+            holding(connection)
             self._database.take_turns(connection, "moods")
             last = _last(connection)
             at = max(at, last.at + _NEXT) if last is not None else at
@@ -91,6 +95,15 @@ class MoodSeries:
         """Remove moods older than an instant; return how many."""
         with self._database.write() as connection:
             return connection.execute(delete(moods).where(moods.c.at < before)).rowcount
+
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> int:
+        """Remove the moods that a run noted from an instant on, and return how many.
+
+        Within the transaction of a caller, for an attempt that counts as if it had not been. What
+        was noted after them keeps what they had moved.
+        """
+        of_run = (moods.c.run_id == run_id) & (moods.c.at >= since)
+        return connection.execute(delete(moods).where(of_run)).rowcount
 
 
 def _last(connection: Connection) -> Mood | None:

@@ -81,16 +81,21 @@ class SpaceFiles:
         with suppress(OSError), self._opened(parts[:-1], FOLDER) as folder:
             os.unlink(f".{parts[-1]}.tmp", dir_fd=folder)
 
-    def put_back(self, path: str, data: bytes | None, mode: int | None) -> None:
+    def put_back(
+        self, path: str, data: bytes | None, mode: int | None, *, instead_of: bytes | None
+    ) -> None:
         """Let the file hold that, or be gone for None; synced. Call it within `locked`.
 
-        A file that stands there keeps its mode; one that was gone gets `mode`. Raises SpaceError
-        where somebody writes at the same moment.
+        A file that stands there keeps its mode; one that was gone gets `mode`. Raises SpaceBusy
+        where the file holds something else than it did when that was decided.
         """
         parts = parts_of(path)
+        found = self.read(path)
+        if (found.data if found else None) != instead_of or (found and found.data is None):
+            raise SpaceBusy(f"`{path}` was changed by somebody else just now")
         try:
             with self._made_folder(parts[:-1]) as folder:
-                _put_back(folder, parts[-1], data, mode)
+                _put_back(folder, parts[-1], data, mode, found.status if found else None)
         except OSError as error:
             raise SpaceError(f"`{path}` cannot be put back: {error.strerror or error}") from error
 
@@ -162,13 +167,9 @@ def _has_history(name: str, *, top: bool) -> bool:
     )
 
 
-def _put_back(folder: int, name: str, data: bytes | None, mode: int | None) -> None:
-    try:
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        status = None
-    if status is not None and not is_plain_file(status):
-        raise SpaceError(f"something else stands at `{name}`")
+def _put_back(
+    folder: int, name: str, data: bytes | None, mode: int | None, status: os.stat_result | None
+) -> None:
     if data is None:
         if status is not None:
             os.unlink(name, dir_fd=folder)
@@ -176,7 +177,7 @@ def _put_back(folder: int, name: str, data: bytes | None, mode: int | None) -> N
     elif status is None:
         _make(folder, name, data, mode)
     elif not replace(folder, name, data, status):
-        raise SpaceError(f"`{name}` is being changed by somebody else")
+        raise SpaceBusy(f"`{name}` is being changed by somebody else")
 
 
 def _make(folder: int, name: str, data: bytes, mode: int | None) -> None:
@@ -191,4 +192,4 @@ def _make(folder: int, name: str, data: bytes, mode: int | None) -> None:
         os.fsync(folder)
         return
     os.unlink(temporary, dir_fd=folder)
-    raise SpaceError(f"something came to stand at `{name}`")
+    raise SpaceBusy(f"something came to stand at `{name}`")

@@ -198,11 +198,13 @@ class Store:
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(self.path.with_suffix(".lock"), flags, 0o600)
+        with self._failing():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path.with_suffix(".lock"), flags, 0o600)
         try:
-            fcntl.flock(descriptor, how)
+            with self._failing():
+                fcntl.flock(descriptor, how)
             yield
         finally:
             os.close(descriptor)

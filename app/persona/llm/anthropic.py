@@ -143,7 +143,7 @@ def _tools(asked: Asked) -> list[dict[str, Any]]:
     """Return the tools; where none is offered any more, those that were used are still known."""
     if asked.tools:
         return [
-            {"name": t.name, "description": t.description, "input_schema": t.parameters()}
+            {"name": t.name, "description": t.explanation, "input_schema": t.parameters()}
             for t in asked.tools
         ]
     used = {call.name for message in asked.messages for call in message.tool_calls}

@@ -137,7 +137,7 @@ def _tool(tool: Tool) -> dict[str, Any]:
         "type": "function",
         "function": {
             "name": tool.name,
-            "description": tool.description,
+            "description": tool.explanation,
             "parameters": tool.parameters(),
         },
     }

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from app.persona.client import Occasion
+from app.persona.journal import without_marks
 from app.persona.memory.memory import RESULT, Draft, Found, Memory, Query, Search, Within
 from app.persona.memory.ranking import Distinct
 from app.persona.memory.store import Memories
@@ -88,6 +90,24 @@ class Recall:
         within = Within(since=since, until=until, kind=kind)
         return self._memories.search(Query(text=text, within=within, limit=limit, distinct=True))
 
+    def for_talk(self, text: str, *, now: datetime, zone: str, most: int) -> Sequence[Memory]:
+        """Return at most so many memories that fit what is said, the best first; cut if long.
+
+        Where it has words of time and anything was lived then, only what was.
+        """
+        if most <= 0:
+            return []
+        found = [one.memory for one in self.search(text, now=now, zone=zone, limit=most).found]
+        window = window_in(text, now, zone)
+        if window is not None:
+            within = Within(since=window.since, until=window.until)
+            found += self._memories.page(within, limit=most).memories
+            if not found:
+                query = Query(text=text, limit=most, distinct=True)
+                found = [one.memory for one in self._memories.search(query).found]
+        distinct = Distinct().of(found, lambda memory: memory.text)
+        return [_cut(memory) for memory in islice(distinct, most)]
+
     def _fitting(self, task: Task) -> Sequence[Found]:
         query = Query(
             text=task.prompt,
@@ -131,9 +151,10 @@ def result_of_run(
 ) -> Draft | None:
     """Return what is to be remembered of a run's final answer; None for a blank one.
 
-    The same answer of the same instant is kept once. Long answers are cut.
+    The same answer of the same instant is kept once. Long answers are cut; marks of entries in a
+    file are left out.
     """
-    text = answer[:_RESULT_CHARACTERS].strip()
+    text = without_marks(answer)[:_RESULT_CHARACTERS].strip()
     if not text:
         return None
     return Draft(text=text, at=at, origin=origin, kind=RESULT, run_id=run_id, task_id=task_id)

@@ -12,6 +12,7 @@ from app.core.clock import Clock
 from app.core.errors import FieldError, InvalidInput, MemoryNotFound
 from app.core.ids import Ids
 from app.database import Database
+from app.persona.client import Holding, anyway
 from app.persona.memory import fulltext
 from app.persona.memory.fulltext import Limits, conditions, first_place, second_of, typed
 from app.persona.memory.meaning import Meaning
@@ -30,6 +31,7 @@ from app.persona.memory.memory import (
 from app.persona.memory.ranking import Distinct, blend, relative, together
 from app.persona.memory.tables import memories
 from app.persona.memory.terms import query_words, words_of
+from app.persona.words import storable
 
 log = structlog.get_logger(__name__)
 
@@ -58,12 +60,14 @@ class Memories:
 
     # ---- writing
 
-    def remember(self, draft: Draft) -> Memory:
+    def remember(self, draft: Draft, holding: Holding = anyway) -> Memory:
         """Keep a memory and return it; the one of then where it is known already.
 
-        Raises InvalidInput for a text that is blank or longer than 64 KiB, and for an odd kind.
+        Raises InvalidInput for a text that is blank or longer than 64 KiB, and for an odd kind,
+        and what `holding` raises.
         """
         with self._database.write() as connection:
+            holding(connection)
             kept = self.write(connection, [draft])[0]
         if kept.is_new:
             log.info("memory.kept", memory_id=kept.memory.id, kind=draft.kind, origin=draft.origin)
@@ -103,6 +107,16 @@ class Memories:
             if not gone.rowcount:
                 raise MemoryNotFound(memory_id)
         log.info("memory.forgotten", memory_id=memory_id)
+
+    def unlive(self, connection: Connection, run_id: str, since: datetime) -> int:
+        """Remove what a run remembered from an instant on, and return how much.
+
+        Within the transaction of a caller, for an attempt that counts as if it had not been.
+        """
+        of_run = (memories.c.run_id == run_id) & (
+            memories.c.place >= first_place(int(since.timestamp() // 1))
+        )
+        return connection.execute(delete(memories).where(of_run)).rowcount
 
     def refresh_statistics(self) -> None:
         """Tell PostgreSQL, after many were added, which words are common; SQLite counts anew."""
@@ -228,7 +242,7 @@ def _next_place(connection: Connection, at: datetime, taken: dict[int, int]) -> 
 
 
 def _checked(draft: Draft) -> Draft:
-    clean = _storable(draft.text)
+    clean = storable(draft.text)
     errors = [
         FieldError(field=field, message=message) for field, message in _problems(clean, draft.kind)
     ]
@@ -244,11 +258,6 @@ def _problems(clean: str, kind: str) -> Iterable[tuple[str, str]]:
         yield "text", f"must have at most {MOST_TEXT_BYTES} bytes"
     if KIND.fullmatch(kind) is None:
         yield "kind", "must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter"
-
-
-def _storable(text: str) -> str:
-    """Return the text without what a database cannot hold: U+0000, halves of surrogate pairs."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _memory(row: Mapping[Any, Any]) -> Memory:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.persona.llm.chat import Message, Role
-from app.persona.prompt import clock_lines, parameter_lines
+from app.persona.prompt import clock_lines, now_line, parameter_lines
 from app.persona.prompting import rules
 from app.persona.prompting.fence import Fence
 from app.persona.prompting.parts import Excerpt, Parts
@@ -17,6 +17,7 @@ from app.persona.words import day_and_time, one_line
 
 _LONGEST_MEMORY = 1_000
 _LONGEST_REFUSAL = 300
+_LONGEST_SAID = 4_000
 _MOST_REFUSED = 20
 _WORTH_CUTTING = 60
 """Tokens below which the beginning of a text is not worth a place."""
@@ -38,15 +39,15 @@ class Prompt:
 class _Section:
     """A kind of data. `share` of the budget is the most that it gets; `role` where it stands.
 
-    Items of a section `as_list` are lines of one fence and are left out one by one; the others
-    have a fence each and are cut, at the end unless `keeps_end`.
+    Items of a section with a `source` are lines of one fence and are left out one by one; the
+    others have a fence each and are cut, at the end unless `keeps_end`.
     """
 
     title: str
     items: Sequence[Excerpt]
     share: float
     role: Role = Role.USER
-    as_list: bool = False
+    source: str = ""
     keeps_end: bool = False
 
 
@@ -55,9 +56,10 @@ def assemble(parts: Parts, *, fence: Fence, budget: int) -> Prompt:
 
     Only a task that alone is larger goes beyond it: the text of a task is never cut.
     """
-    about = rules.standing(parts.tools, parts.unknown_tools, fence)
-    clock = "\n".join(["# The clock", *clock_lines(parts.task, parts.occasion)])
-    asked = "\n\n".join([*_parameters(parts, fence), f"# The task\n{parts.task.prompt}"])
+    about = rules.standing(parts.tools, parts.unknown_tools, fence, talks=parts.talk is not None)
+    clock = "\n".join(["# The clock", *_clock(parts)])
+    heading = rules.TASK if parts.talk is None else rules.MESSAGE
+    asked = "\n\n".join([*_parameters(parts, fence), f"# {heading}\n{parts.task.prompt}"])
     left = budget - sum(estimate(text) for text in (about, clock, asked)) - _ROOM_TO_SAY_SO
     blocks: dict[Role, list[str]] = {Role.SYSTEM: [about], Role.USER: [clock]}
     left_out: list[str] = []
@@ -81,6 +83,12 @@ def assemble(parts: Parts, *, fence: Fence, budget: int) -> Prompt:
     )
 
 
+def _clock(parts: Parts) -> list[str]:
+    if parts.talk is None:
+        return clock_lines(parts.task, parts.occasion)
+    return [now_line(parts.occasion, parts.task.timezone)]
+
+
 def _sections(parts: Parts) -> list[_Section]:
     """Return what is data in the order in which it gets its place."""
     zone = parts.task.timezone
@@ -96,6 +104,13 @@ def _sections(parts: Parts) -> list[_Section]:
         Excerpt(path="a refused edit", text=f"- {one_line(text, _LONGEST_REFUSAL)}")
         for text in parts.refused[:_MOST_REFUSED]
     ]
+    said = [
+        Excerpt(
+            path="what was said",
+            text=f"- {one_line(one.role, 20)}: {one_line(one.content, _LONGEST_SAID)}",
+        )
+        for one in reversed(parts.talk.history if parts.talk is not None else ())
+    ]
     mood = [Excerpt(path="mood", text=parts.mood)] if parts.mood else []
     return [
         _Section(title=rules.MOOD, items=mood, share=0.05, role=Role.SYSTEM),
@@ -104,9 +119,10 @@ def _sections(parts: Parts) -> list[_Section]:
             title=rules.OWN, items=_given(parts.self_instructions), share=0.15, role=Role.SYSTEM
         ),
         _Section(title=rules.IDENTITY, items=parts.identity, share=0.2, role=Role.SYSTEM),
-        _Section(title=rules.REFUSED, items=refused, share=0.1, as_list=True),
+        _Section(title=rules.REFUSED, items=refused, share=0.1, source="tasks.json"),
         _Section(title=rules.TARGET, items=_given(parts.target), share=0.25, keeps_end=True),
-        _Section(title=rules.MEMORIES, items=memories, share=1.0, as_list=True),
+        _Section(title=rules.SAID, items=said, share=0.4, source="the conversation"),
+        _Section(title=rules.MEMORIES, items=memories, share=1.0, source="memory"),
     ]
 
 
@@ -125,7 +141,7 @@ def _filled(section: _Section, fence: Fence, allowance: int) -> tuple[str, str]:
     """Return as much of a section as the allowance holds, and in words how much is missing."""
     heading = f"# {section.title}\n"
     left = allowance - estimate(heading)
-    taken = _lines(section, fence, left) if section.as_list else _blocks(section, fence, left)
+    taken = _lines(section, fence, left) if section.source else _blocks(section, fence, left)
     missing, all_of_them = len(section.items) - len(taken), len(section.items)
     words = f"{missing} of {all_of_them}" if missing else ""
     if any(rules.CUT in text for text in taken):
@@ -133,11 +149,11 @@ def _filled(section: _Section, fence: Fence, allowance: int) -> tuple[str, str]:
     if not taken:
         return "", words
     body = "\n".join(taken)
-    return heading + (fence.enclose("", body) if section.as_list else body), words
+    return heading + (fence.enclose(section.source, body) if section.source else body), words
 
 
 def _lines(section: _Section, fence: Fence, left: int) -> list[str]:
-    left -= estimate(fence.enclose("", ""))
+    left -= estimate(fence.enclose(section.source, ""))
     taken: list[str] = []
     for item in section.items:
         cost = estimate(item.text) + 1

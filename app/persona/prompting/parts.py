@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.persona.client import Occasion
+from app.persona.client import Occasion, Talk
 from app.tasks.task import Task
 
 
@@ -27,7 +27,7 @@ class Remembered:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """All that one prompt may hold; `memories` come most relevant first.
+    """All that one prompt may hold; `memories` come in the order in which room is given to them.
 
     `tools` are the names of those that are offered, `unknown_tools` those that the task lists and
     nobody has.
@@ -44,3 +44,4 @@ class Parts:
     target: Excerpt | None = None
     memories: Sequence[Remembered] = ()
     refused: Sequence[str] = ()
+    talk: Talk | None = None

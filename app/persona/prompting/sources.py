@@ -30,7 +30,8 @@ TargetTail = Callable[[Request], Excerpt | None]
 T = TypeVar("T")
 
 
-def _no_memories(_request: Request, _deadline: Deadline) -> Sequence[Remembered]:
+def no_memories(_request: Request, _deadline: Deadline) -> Sequence[Remembered]:
+    """Recall nothing."""
     return ()
 
 
@@ -42,13 +43,13 @@ def _no_mood(_request: Request) -> str:
 class Sources:
     """Who is asked for the parts of a prompt; by default nobody but the files of the space.
 
-    `recall` returns the memories that matter for a run, most relevant first, `mood` one sentence,
+    `recall` returns the memories that matter for a run, the most needed first, `mood` one sentence,
     `target` the end of the file that a task writes to. What one of them raises is logged and the
     run goes on without that part; only a PersonaError ends it.
     """
 
     space: Space
-    recall: Recall = _no_memories
+    recall: Recall = no_memories
     mood: MoodNow = _no_mood
     target: TargetTail | None = None
 
@@ -69,6 +70,7 @@ class Sources:
             target=_unless_it_fails("target", lambda: target(request), None),
             memories=_unless_it_fails("memories", lambda: self.recall(request, deadline), ()),
             refused=request.refused,
+            talk=request.talk,
         )
 
     def _identity(self) -> Sequence[Excerpt]:
@@ -83,6 +85,8 @@ class Sources:
         return Excerpt(path=path, text=text) if text.strip() else None
 
     def _tail_of_target(self, request: Request) -> Excerpt | None:
+        if request.talk is not None:
+            return None
         task = request.task
         path = task.expects[0].path if task.expects else target_of(task.prompt)
         if path is None:

@@ -76,17 +76,17 @@ class MemoryTools:
         ]
 
     def remember(self, arguments: Mapping[str, Any], use: Use) -> str:
-        """Keep a text, marked with the run that it came from."""
-        occasion = use.request.occasion
+        """Keep a text, marked with the run that it came from; what is said in talk has none."""
+        occasion, is_run = use.request.occasion, use.request.talk is None
         draft = Draft(
             text=arguments["text"],
             kind=arguments["kind"],
             at=occasion.now,
             origin=occasion.origin,
-            run_id=occasion.run_id,
-            task_id=use.request.task.id,
+            run_id=occasion.run_id if is_run else None,
+            task_id=use.request.task.id if is_run else None,
         )
-        return f"kept as {self._memories.remember(draft).id}"
+        return f"kept as {self._memories.remember(draft, use.request.changes.hold).id}"
 
     def recall(self, arguments: Mapping[str, Any], use: Use) -> str:
         """Return memories, the best first, each with its date."""

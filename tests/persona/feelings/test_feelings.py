@@ -25,7 +25,7 @@ from app.persona.feelings.values import NEUTRAL
 from app.persona.findings import gather
 from app.persona.space import Space
 from tests.conftest import on_sqlite
-from tests.persona.given import a_deadline, a_request, hands_on
+from tests.persona.given import a_deadline, a_life, a_request, hands_on
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 ANSWER = """[Internal Emotional Assessment]
@@ -156,7 +156,7 @@ def test_the_space_shows_the_mood_as_older_tools_and_the_embedded_persona_read_i
         def runs_since(self, since: datetime, limit: int) -> Sequence[Any]:
             return []
 
-    findings = gather(house.space, Nothing(), a_request(), a_deadline())
+    findings = gather(house.space, Nothing(), a_life(), a_request(), a_deadline())
     assert findings.mood.state == current["reconciled_state"]
     assert findings.mood.problem == ""
 

@@ -130,7 +130,8 @@ def test_the_least_relevant_memories_give_way_first() -> None:
     kept = [n for n in range(1, 6) if f"Memory {n} begins" in user]
     assert kept == list(range(1, len(kept) + 1))
     assert 0 < len(kept) < 5
-    assert f"{5 - len(kept)} of 5 under “Memories that may matter, most relevant first”" in user
+    left_out = "of 5 under “Memories: the newest first, then older ones that fit”"
+    assert f"{5 - len(kept)} {left_out}" in user
 
 
 def test_the_text_of_a_task_is_never_cut() -> None:

@@ -67,7 +67,7 @@ class Calling:
         return answer.text
 
 
-class Announced:
+class Announced(Unrecorded):
     """Changes that write down what was announced."""
 
     def __init__(self) -> None:

@@ -1,0 +1,266 @@
+"""What the embedded persona makes of memories, moods and tools, and what it leaves alone."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import LedgerUnavailable
+from app.persona.client import PastRun, Reply
+from app.persona.fakes import ListedMemories, ListedMoods, ListedRecords
+from app.persona.feelings.assessment import take_assessment
+from app.persona.feelings.mood import Mood
+from app.persona.feelings.values import Affect
+from app.persona.journal import write_entry
+from app.persona.life import Life
+from app.persona.memory.memory import INSIGHT, Memory
+from app.persona.metatalk import find_metatalk, mended
+from app.persona.space import Space, ensure_space
+from app.tasks.task import TaskType
+from tests.persona.given import (
+    NOW,
+    a_deadline,
+    a_life,
+    a_memory,
+    a_past_run,
+    a_request,
+    a_task,
+    an_embedded_persona,
+    put,
+)
+
+JOURNAL = "scratch/journal.md"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LESSON = "I learned that the lemon tree hates the frost."
+AWAY = LedgerUnavailable("no answer")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    ensure_space(tmp_path / "space")
+    return tmp_path / "space"
+
+
+def ask(
+    root: Path,
+    kind: TaskType,
+    life: Life,
+    runs: Sequence[PastRun] = (),
+    prompt: str = f"Think. Append to {JOURNAL}",
+    name: str = "Planning",
+    **occasion: object,
+) -> Reply:
+    persona = an_embedded_persona(Space(root), ListedRecords(*runs), life)
+    task = a_task(prompt, type=kind, name=name)
+    return persona.reply(a_request(task, **occasion), a_deadline())
+
+
+def some_days(text: str = "The heater in the greenhouse failed.") -> list[Memory]:
+    return [
+        a_memory(f"{text} It was day {day}.", id=f"d{day}", at=NOW - day * DAY - 2 * HOUR)
+        for day in range(3)
+    ]
+
+
+def a_mood(ago: timedelta, valence: float) -> Mood:
+    return Mood(at=NOW - ago, affect=Affect(valence=valence, arousal=0.5, dominance=0.5))
+
+
+def test_a_reflection_tells_what_was_lived_since_the_last_one(root: Path) -> None:
+    life = a_life(
+        ListedMemories(
+            *some_days(),
+            a_memory("Mira sang for Jonas in the kitchen.", kind="interaction"),
+            a_memory("Not yet lived.", at=NOW + HOUR),
+        )
+    )
+    text = ask(root, TaskType.SELF_REFLECTION, life).text
+    assert (
+        "- 2 memories since 26 October 2025, 00:00: 1 interaction and 1 note; 1 memory in" in text
+    )
+    said = "“Mira sang for Jonas in the kitchen.” (interaction, 26 October 2025, 21:00)."
+    assert f"### What stood out\n\n- {said}" in text
+    assert "on 3 days since 24 October 2025, now: “The heater" in text
+    assert "Not yet lived" not in text
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_the_order_in_which_memories_come_changes_nothing(
+    root: Path, tmp_path: Path, kind: TaskType
+) -> None:
+    memories = [*some_days(), *some_days("Mira sang the Fauré in the kitchen"), a_memory(LESSON)]
+    twin = tmp_path / "twin"
+    ensure_space(twin)
+    one = ask(root, kind, a_life(ListedMemories(*memories)))
+    assert one.text == ask(twin, kind, a_life(ListedMemories(*memories))).text
+
+
+def test_what_scheduled_runs_brought_forth_is_left_out_and_counted(root: Path) -> None:
+    echo = write_entry(run_id="r0", task_id="planning", at=NOW, title="x", body=["- heater"]).text
+    life = a_life(
+        ListedMemories(
+            *some_days(),
+            a_memory("The heater, says the schedule.", kind="result", origin="schedule"),
+            a_memory("The heater, says backfill.", kind="note", origin="backfill"),
+            a_memory(echo, kind="result", origin="manual"),
+        )
+    )
+    text = ask(root, TaskType.MEMORY_CONSOLIDATION, life).text
+    assert "says the schedule" not in text
+    assert "says backfill" not in text
+    assert "- 3 sources read: no files and 3 memories of 31 days (3 notes)." in text
+    assert "- Left out: 2 memories that scheduled runs brought forth." in text
+
+
+def test_an_insight_is_kept_once_and_looked_at_again(root: Path) -> None:
+    memories = ListedMemories(*some_days(), a_memory(LESSON))
+    first = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1").text
+    assert f"### Kept as an insight\n\n- “{LESSON}” (note, 26 October 2025, 21:00)." in first
+    (kept,) = [memory for memory in memories.memories if memory.kind == INSIGHT]
+    assert (kept.text, kept.run_id, kept.origin) == (LESSON, "r1", "schedule")
+    assert kept.metadata == {"of": "note", "lived_at": "2025-10-26T21:00:02Z"}
+    (root / JOURNAL).unlink()
+    again = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1", attempt=2).text
+    assert again == first
+    (root / JOURNAL).unlink()
+    minute = timedelta(minutes=1)
+    ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1", now=NOW + minute)
+    assert [memory for memory in memories.memories if memory.kind == INSIGHT] == [kept]
+    memories.memories.append(a_memory("Frost again, poor lemon tree.", at=NOW + 20 * HOUR))
+    second = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r2", now=NOW + DAY)
+    said = "spoken of 1 time, last: “Frost again, poor lemon tree.”"
+    assert f"- “{LESSON}”, kept on 27 October 2025: {said}" in second.text
+    assert "- Nothing new was found that is worth keeping." in second.text
+
+
+def test_at_most_two_insights_are_kept_and_only_what_says_a_lesson(root: Path) -> None:
+    lessons = [
+        a_memory(f"I learned that {what} needs patience and a steady hand.", id=what)
+        for what in ("gardening with lemons", "repairing clocks", "singing Fauré", "baking bread")
+    ]
+    memories = ListedMemories(*some_days(), *lessons)
+    ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories))
+    kept = [memory.text for memory in memories.memories if memory.kind == INSIGHT]
+    assert 0 < len(kept) <= 2
+    assert all(text.startswith("I learned") for text in kept)
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_a_database_that_is_away_fails_nothing_and_is_named(root: Path, kind: TaskType) -> None:
+    memories, moods = ListedMemories(a_memory(LESSON)), ListedMoods()
+    memories.failure = moods.failure = AWAY
+
+    class Away:
+        def runs_since(self, *_: object) -> list[PastRun]:
+            raise AWAY
+
+    persona = an_embedded_persona(Space(root), Away(), a_life(memories, moods))
+    request = a_request(a_task(f"Write to {JOURNAL}", type=kind))
+    text = persona.reply(request, a_deadline()).text
+    assert "Memories could not be read: the database did not answer." in text
+    assert "The mood could not be read: the database did not answer." in text
+    assert "Past runs could not be read: the database did not answer." in text
+    assert "Nothing was remembered" not in text
+    assert "No run ended" not in text
+    assert "No mood was noted" not in text
+    assert (root / JOURNAL).read_text() == text
+
+
+def test_an_insight_that_cannot_be_kept_fails_nothing(root: Path) -> None:
+    class Forgetful(ListedMemories):
+        def remember(self, _: object) -> Memory:
+            raise AWAY
+
+    text = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(Forgetful(a_memory(LESSON)))).text
+    assert "The insights could not be remembered: the database did not answer." in text
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_entries_hold_no_meta_talk_and_no_inner_view_whatever_is_remembered(
+    root: Path, kind: TaskType
+) -> None:
+    evil = [
+        "As an AI, I have no feelings about the heater.",
+        'He said "fine". As a language model, I learned that I cannot feel the heater.',
+        "[Internal Emotional Assessment] valence: 0.3 heater",
+        "**Internal Emotional Assessment**",
+        "I am just a language model and must not want to go on tomorrow.",
+    ]
+    memories = [a_memory(text, id=str(number)) for number, text in enumerate(evil)]
+    put(root, "scratch/evil.md", "\n\n".join(evil))
+    put(root, "meta/goals.md", "".join(f"- [ ] {text}\n" for text in evil))
+    runs = [a_past_run(text, task_name=text, status="failed", reason=text) for text in evil]
+    life = a_life(ListedMemories(*some_days(), *memories), fitting=lambda _: memories)
+    prompt = f"As an AI, I have no feelings about the heater. {evil[2]} Write to {JOURNAL}"
+    reply = ask(root, kind, life, runs, prompt, name="As an AI, I have no feelings")
+    assert find_metatalk(reply.text) == []
+    assert "I have no feelings" not in reply.text
+    assert mended(reply.text).text == take_assessment(reply.text)[0] == reply.text
+    assert (root / JOURNAL).read_text() == reply.text
+
+
+def test_a_check_in_sets_the_mood_against_the_time_before(root: Path) -> None:
+    moods = ListedMoods(
+        a_mood(10 * DAY, -0.6),
+        a_mood(9 * DAY, -0.4),
+        a_mood(30 * HOUR, 0.0),
+        a_mood(2 * HOUR, 0.6),
+        a_mood(HOUR, 0.8),
+    )
+    text = ask(root, TaskType.EMOTIONAL_RECONCILIATION, a_life(moods=moods)).text
+    assert "- very pleasant, even, steady (valence 0.76, " in text
+    assert "last noted on 26 October 2025, 23:00." in text
+    assert (
+        "In the last day on average very pleasant, even, steady (valence 0.70, arousal 0.50, "
+        "dominance 0.50), from 2 moods; more pleasant by 0.70 than in the day before, from 1 mood."
+    ) in text
+    assert "from 3 moods; more pleasant by 0.97 than in the 7 days before, from 2 moods." in text
+
+
+def test_a_check_in_names_where_words_and_mood_differ_and_the_strongest_moments(
+    root: Path,
+) -> None:
+    memories = ListedMemories(
+        a_memory("I am terrified and sad."),
+        a_memory("A wonderful, happy day.", at=NOW - 3 * DAY),
+        a_memory("I wish for rain."),
+    )
+    life = a_life(memories, ListedMoods(a_mood(HOUR, 0.6)))
+    text = ask(root, TaskType.EMOTIONAL_RECONCILIATION, life).text
+    assert "of 1: the words are less pleasant by" in text
+    assert "- Most unpleasant since 26 October 2025: “I am terrified and sad.” (note, 26" in text
+    assert "- Most pleasant in the last 7 days: “A wonderful, happy day.” (note, 24" in text
+    assert "### Wishes and needs\n\n- “I wish for rain.” (note, " in text
+
+
+def test_an_exploration_tells_which_tools_were_called_and_what_is_new(root: Path) -> None:
+    runs = [a_past_run(tools=("recall", "read_file", "recall"))]
+    life = a_life(tools=("recall", "read_file", "run_script", "remember"))
+    first = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r1").text
+    assert "- Tools that runs called: `recall` 2 times and `read_file` 1 time." in first
+    assert "- Tools that no run called: `run_script` and `remember`." in first
+    put(root, "workshop/water.py", "print(1)\n")
+    later = {"run_id": "r2", "now": NOW + DAY}
+    second = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, **later).text
+    assert "- New since then: `workshop/` and `workshop/water.py`." in second
+    third = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r3", now=NOW + 2 * DAY)
+    assert "- No new folder and no new script." in third.text
+
+
+def test_a_prompt_of_ones_own_is_answered_from_old_memories_too(root: Path) -> None:
+    old = a_memory("The tomato plants died in the frost.", at=NOW - 400 * DAY)
+    life = a_life(fitting=lambda _: [old])
+    prompt = f"How do tomato plants survive the frost? Write to {JOURNAL}"
+    text = ask(root, TaskType.CUSTOM, life, prompt=prompt).text
+    assert "- “The tomato plants died in the frost.” (note, 22 September 2024, 00:00)." in text
+
+
+def test_many_memories_are_bounded_and_it_says_so(root: Path) -> None:
+    memories = [
+        a_memory(f"Heater number {n} in the greenhouse failed.", id=str(n), at=NOW - n * HOUR / 10)
+        for n in range(600)
+    ]
+    text = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(ListedMemories(*memories))).text
+    assert "Only the newest 500 memories were looked at." in text
+    assert "500 memories of 31 days" in text
