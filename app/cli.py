@@ -13,7 +13,7 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, opened, table, told, when
-from app.config import read_settings
+from app.config import SECRETS, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
@@ -229,11 +229,14 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
 def diff(run_id: str) -> None:
     """Show what a run changed in the space."""
     with opened() as services:
-        for file in services.space_history.diff(run_id):
+        found = services.space_history.diff(run_id)
+        for file in found.files:
             notes = [file.change, *(["shared"] if file.shared else [])]
             notes += ["reverted"] if file.reverted else []
             click.echo(f"{file.path} ({', '.join(notes)})")
             click.echo(file.diff)
+        if not found.complete:
+            click.echo("the run changed more than is shown here", err=True)
 
 
 @persona.command("revert")
@@ -331,7 +334,8 @@ def settings() -> None:
     """List the settings, what they are, and what they do."""
     values = read_settings(os.environ)
     for name, field in SettingsSchema().fields.items():
-        value = "***" if "TOKEN" in name or "URL" in name else getattr(values, name.lower(), "")
+        value = getattr(values, name.lower(), "")
+        value = "***" if value and name.lower() in SECRETS else value
         click.echo(f"{name}={value}  # {field.metadata['help']}")
 
 

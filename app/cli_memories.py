@@ -13,7 +13,7 @@ from app.api.memory_schemas import NewMemory
 from app.cli_parts import InstantParameter, opened, table, told, when
 from app.core import strict_json
 from app.core.errors import BadJson
-from app.persona.memory.memory import Draft, Memory, Query, Within
+from app.persona.memory.memory import KIND, Draft, Memory, Query, Within
 from app.persona.memory.store import MOST_AT_ONCE
 from app.persona.words import one_line
 from app.tasks.schema import field_errors
@@ -21,6 +21,12 @@ from app.tasks.schema import field_errors
 _LONGEST_LINE = 1024 * 1024
 _SHOWN = 100
 _NEW_MEMORY = NewMemory()
+
+
+def _kind(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and KIND.fullmatch(value) is None:
+        raise click.BadParameter("must be 1 to 32 of a-z, 0-9, _ and -, and begin with a letter")
+    return value
 
 
 @click.group(name="memories")
@@ -56,7 +62,7 @@ def import_memories(file: BinaryIO) -> None:
 
 
 @memories.command("list")
-@click.option("--kind")
+@click.option("--kind", callback=_kind)
 @click.option("--since", type=InstantParameter())
 @click.option("--until", type=InstantParameter())
 @click.option("--limit", default=20, type=click.IntRange(1, 200), show_default=True)
@@ -73,7 +79,7 @@ def list_memories(
 
 @memories.command("search")
 @click.argument("words", nargs=-1, required=True)
-@click.option("--kind")
+@click.option("--kind", callback=_kind)
 @click.option("--since", type=InstantParameter())
 @click.option("--until", type=InstantParameter())
 @click.option("--limit", default=10, type=click.IntRange(1, 200), show_default=True)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -28,7 +29,7 @@ class Settings:
     persona_space: Path
     state_dir: Path
     persona_backend: Backend
-    persona_url: str | None
+    persona_url: str | None = field(repr=False)
     persona_timeout: timedelta
     embedding_model: str | None
     persona_tasks_per_day: int
@@ -69,6 +70,10 @@ class Settings:
         """Where the service is reached from this machine."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+
+SECRETS = frozenset(each.name for each in dataclass_fields(Settings) if not each.repr)
+"""Settings that hold a secret, or may, as an address with a password does: they are never shown."""
 
 
 def is_loopback(host: str) -> bool:

@@ -127,7 +127,14 @@ class Database:
             options["connect_args"] = {"timeout": _PATIENCE, "check_same_thread": False}
         else:
             options["pool_pre_ping"] = True
-            options["connect_args"] = {"connect_timeout": 5}
+            options["connect_args"] = {
+                "connect_timeout": 5,
+                # a server that vanished without a word is given up, not waited for
+                "tcp_user_timeout": int(_PATIENCE * 1000),
+                "keepalives_idle": 5,
+                "keepalives_interval": 3,
+                "keepalives_count": 3,
+            }
         # parameters are prompts and answers, which do not belong into logs
         engine = create_engine(self.url, pool_timeout=_PATIENCE, hide_parameters=True, **options)
         if self.is_sqlite:

@@ -377,7 +377,7 @@ def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedS
     store = Store(settings.state_dir / "history.git")
     return RecordedSpace(
         database=database,
-        trail=Trail(database),
+        trail=Trail(database, store.identity),
         files=files,
         store=store,
         snapshots=Snapshots(files, store, settings.state_dir / "history.cache", clock),

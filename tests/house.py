@@ -134,7 +134,7 @@ class House:
         files.root.mkdir(parents=True, exist_ok=True)
         self.space = Space(
             database=database,
-            trail=Trail(database),
+            trail=Trail(database, store.identity),
             files=files,
             store=store,
             snapshots=Snapshots(files, store, folder / "state" / "cache", self.clock),

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli import persona
+from app.config import read_settings
 
 TEA = {"text": "Tea with Ada", "at": "2026-11-20T09:00:00Z", "kind": "interaction"}
 
@@ -75,3 +76,25 @@ def test_more_than_one_batch_is_imported(space: Path) -> None:
 def test_without_a_model_there_are_no_vectors_to_make(space: Path) -> None:
     result = memories("embed")
     assert (result.exit_code, result.stderr) == (1, "Error: EMBEDDING_MODEL is not set\n")
+
+
+@pytest.mark.parametrize("command", [["list"], ["search", "tea"]])
+def test_a_kind_that_none_can_be_is_refused(space: Path, command: list[str]) -> None:
+    refused = memories(*command, "--kind", 'a" OR "b')
+    assert refused.exit_code == 2
+    assert "must be 1 to 32 of" in refused.output
+
+
+def test_the_list_of_settings_shows_no_secret(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {
+        "API_TOKEN": "a-token-" + "t" * 32,
+        "PERSONA_API_KEY": "a-key-that-nobody-may-see",
+        "PERSONA_URL": "http://ada:a-word-that-nobody-may-see@127.0.0.1:9/v1",
+    }
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    shown = CliRunner().invoke(persona, ["settings"]).output
+    assert [name for name, value in secrets.items() if value in shown] == []
+    assert "nobody-may-see" not in repr(read_settings({**secrets}))
+    assert all(f"{name}=***" in shown for name in secrets)
+    assert "PERSONA_MAX_TOKENS_PER_RUN=200000" in shown

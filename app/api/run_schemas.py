@@ -160,6 +160,9 @@ class RunDiff(Shown):
 
     run_id = text()
     files = many(FileDiffShown)
+    complete = fields.Boolean(
+        required=True, metadata={"description": "false where it is too much to be shown"}
+    )
 
 
 class Reverted(Shown):

@@ -136,9 +136,13 @@ def _attempts(run: Run, ended: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
     answers={200: Answer(description="What the run changed", schema=RunDiff)},
 )
 def diff_of_run(run_id: str) -> Response:
-    """Show what a run changed in the space"""
-    files = services().space_history.diff(run_id)
-    return answer({"run_id": run_id, "files": [asdict(file) for file in files]})
+    """Show what a run changed in the space
+
+    At most 1,000 files and some 2 MiB of what changed in them.
+    """
+    found = services().space_history.diff(run_id)
+    files = [asdict(file) for file in found.files]
+    return answer({"run_id": run_id, "files": files, "complete": found.complete})
 
 
 @door.on(

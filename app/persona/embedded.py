@@ -12,7 +12,7 @@ from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_m
 from app.persona.composing import compose
 from app.persona.embedded_talk import talk_of
 from app.persona.findings import MOOD, Findings, gather, read_notes, source_of, target_of
-from app.persona.journal import Entry, read_journal, start_mark, write_entry
+from app.persona.journal import COMPOSED, Entry, read_journal, start_mark, write_entry
 from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Draft
 from app.persona.prompting.sources import Recall, no_memories
@@ -149,7 +149,7 @@ def _preface(findings: Findings, left_out: Sequence[str]) -> Block:
     since = day_and_time(findings.since, findings.zone)
     return " ".join(
         [
-            f"*Composed without a language model from memories, files and records since {since}.*",
+            f"{COMPOSED} from memories, files and records since {since}.*",
             *findings.left_out,
             *left_out,
         ]

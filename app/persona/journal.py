@@ -50,9 +50,13 @@ def start_mark(run_id: str) -> str:
     return f"<!-- persona-tasks entry {run_id} -->"
 
 
+COMPOSED = "*Composed without a language model"
+"""How an entry begins under its heading; it tells one whose marks were taken out."""
+
+
 def is_entry(text: str) -> bool:
-    """Say whether a text is, or holds, an entry."""
-    return "<!-- persona-tasks entry " in text
+    """Say whether a text is, or holds, an entry, with its marks or without."""
+    return "<!-- persona-tasks entry " in text or COMPOSED in text
 
 
 def without_marks(text: str) -> str:

@@ -1,13 +1,14 @@
 """What the embedded persona has lived and felt: read once for an entry, whatever is away."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 import structlog
 
 from app.core.errors import LedgerUnavailable
+from app.persona.chat_memory import what_was_heard
 from app.persona.client import Request
 from app.persona.feelings.lexicon import Lexicon
 from app.persona.feelings.mood import Mood
@@ -107,15 +108,20 @@ def look_back(life: Life, request: Request) -> Lived:
         missing.append(f"Only the newest {MOST_MEMORIES} memories were looked at.")
     oldest_first = found.memories[::-1]
     return Lived(
-        memories=[memory for memory in oldest_first if _is_life(memory)],
+        memories=[_heard(memory) for memory in oldest_first if _is_life(memory)],
         insights=[one for one in insights.memories[::-1] if one.run_id != occasion.run_id],
-        fitting=[memory for memory in fitting if _is_life(memory)],
+        fitting=[_heard(memory) for memory in fitting if _is_life(memory)],
         echo=sum(memory.is_scheduled and memory.kind != INSIGHT for memory in oldest_first),
         moods=[mood for mood in moods[0] if mood.at <= occasion.now] if moods else (),
         mood=moods[1] if moods else None,
         missing=missing,
         are_memories_known=page is not None,
     )
+
+
+def _heard(memory: Memory) -> Memory:
+    """Return a conversation without what the persona itself said, which would be its own echo."""
+    return replace(memory, text=what_was_heard(memory.text))
 
 
 def _is_life(memory: Memory) -> bool:

@@ -18,7 +18,16 @@ from app.runs.tables import runs
 from app.runs.trail import EVERYTHING, Kind, Step, end_of
 
 _MOST_STEPS = 1_000
-"""How far back lines are followed; what is older was there before."""
+_MOST_BYTES = 64 * 1024 * 1024
+"""How far back lines are followed, versions and bytes of them; what is older was there before."""
+
+_BYTES_OF_A_LINE = 32
+"""What it takes to know who wrote a line."""
+
+_MOST_RANGES = 10_000
+_MOST_FILES = 1_000
+_MOST_DIFF = 2 * 1024 * 1024
+"""Characters of all differences of a run that are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +39,14 @@ class FileDiff:
     diff: str
     shared: bool
     reverted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDiff:
+    """What a run did; not `complete` where that is too much to be shown."""
+
+    files: Sequence[FileDiff]
+    complete: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +92,7 @@ class _Version:
     entry: Entry
     before: str | None
     after: str | None
+    is_followed: bool
 
 
 _AUTHORS: Mapping[Kind, str] = {
@@ -92,22 +110,32 @@ class SpaceHistory:
         self._space = space
         self._history = history
 
-    def diff(self, run_id: str) -> list[FileDiff]:
+    def diff(self, run_id: str) -> RunDiff:
         """Return what a run changed, file by file; raise RunNotFound.
 
-        What a dead attempt did and what was rolled back is not among it.
+        What a dead attempt did and what was rolled back is not among it. At most 1,000 files are
+        shown, and of those beyond 2 Mi characters that they changed.
         """
         run = self._history.run(run_id)
         with self._space.database.read() as connection:
             made = self._space.trail.of_run(connection, run_id, reverted=True)
             made = [step for step in made if not _is_rolled_back(step, run)]
-            trails = {
-                step.path: self._space.trail.of_path(connection, step.path, since=step.number)
-                for step in reversed(made)
-                if step.path != EVERYTHING
+            paths = sorted({step.path for step in made} - {EVERYTHING})
+            first = {
+                path: next(s.number for s in made if s.path == path) for path in paths[:_MOST_FILES]
             }
-        found = [self._file(path, made, trails[path]) for path in sorted(trails)]
-        return [each for each in found if each is not None]
+            trails = {
+                path: self._space.trail.of_path(connection, path, since=number)
+                for path, number in first.items()
+            }
+        files: list[FileDiff] = []
+        left = _MOST_DIFF
+        for path, trail in trails.items():
+            found = self._file(path, made, trail, is_shown=left > 0)
+            if found is not None:
+                files.append(found)
+                left -= len(found.diff)
+        return RunDiff(files=files, complete=left > 0 and len(paths) <= _MOST_FILES)
 
     def of_path(self, path: str, limit: int) -> FileHistory:
         """Return the newest changes of a file; raise NoSuchFile for what has no history."""
@@ -125,14 +153,32 @@ class SpaceHistory:
             run_ids = {step.run_id for step in trail}
             query = select(runs.c.id, runs.c.task_id).where(runs.c.id.in_(run_ids))
             task_ids: dict[str, str] = {row.id: row.task_id for row in connection.execute(query)}
-        versions = list(self._versions(trail, current, task_ids))
+        followed = self._followed(trail, current)
+        versions = list(self._versions(trail, current, task_ids, followed))
         return FileHistory(
             path=path,
             entries=[version.entry for version in versions[::-1][:limit]],
-            lines=self._lines(versions, current),
+            lines=self._lines([v for v in versions if v.is_followed], current)[:_MOST_RANGES],
         )
 
-    def _file(self, path: str, made: Sequence[Step], trail: Sequence[Step]) -> FileDiff | None:
+    def _followed(self, trail: Sequence[Step], current: str | None) -> int:
+        """Return the number of the first step from which on lines are followed."""
+        left = _MOST_BYTES - self._size(current)
+        first = trail[-1].number + 1 if trail else 0
+        for step in reversed(trail):
+            left -= self._size(step.before)
+            if left < 0:
+                break
+            first = step.number
+        return first
+
+    def _size(self, content_id: str | None) -> int:
+        text = self._text(content_id) or b""
+        return len(text) + _BYTES_OF_A_LINE * text.count(b"\n")
+
+    def _file(
+        self, path: str, made: Sequence[Step], trail: Sequence[Step], *, is_shown: bool
+    ) -> FileDiff | None:
         mine = [step for step in made if step.path == path]
         current = None if mine[-1].ended_at else self._space.held(path)
         pieces = [(step.before, end_of(step, trail, current)) for step in mine]
@@ -142,7 +188,9 @@ class SpaceHistory:
         return FileDiff(
             path=path,
             change=change,
-            diff="".join(self._unified(before, after) for before, after in pieces),
+            diff="".join(self._unified(before, after) for before, after in pieces)
+            if is_shown
+            else "left out: the run changed too much to be shown\n",
             shared=any(step.shared for step in mine),
             reverted=all(step.undone_at is not None for step in mine),
         )
@@ -158,16 +206,21 @@ class SpaceHistory:
             return "not kept: the file was too large, or it was too long ago\n"
 
     def _versions(
-        self, trail: Sequence[Step], current: str | None, task_ids: Mapping[str, str]
+        self,
+        trail: Sequence[Step],
+        current: str | None,
+        task_ids: Mapping[str, str],
+        followed: int,
     ) -> Iterator[_Version]:
         """Yield the changes of a file, oldest first, with what nobody announced in between."""
         held = trail[0].before if trail else current
         for step in trail:
+            is_followed = step.number >= followed
             if step.before != held:
-                yield self._outside(held, step.before, step.at)
+                yield self._outside(held, step.before, step.at, is_followed=is_followed)
             held = end_of(step, trail, current)
             if held != step.before:
-                added, removed = self._count(step.before, held)
+                added, removed = self._count(step.before, held) if is_followed else (0, 0)
                 entry = Entry(
                     author=_AUTHORS[step.kind],
                     run_id=step.run_id,
@@ -179,12 +232,14 @@ class SpaceHistory:
                     shared=step.shared,
                     undone=step.undone_at is not None,
                 )
-                yield _Version(entry=entry, before=step.before, after=held)
+                yield _Version(entry=entry, before=step.before, after=held, is_followed=is_followed)
         if held != current:
-            yield self._outside(held, current, self._space.clock.now())
+            yield self._outside(held, current, self._space.clock.now(), is_followed=True)
 
-    def _outside(self, before: str | None, after: str | None, at: datetime) -> _Version:
-        added, removed = self._count(before, after)
+    def _outside(
+        self, before: str | None, after: str | None, at: datetime, *, is_followed: bool
+    ) -> _Version:
+        added, removed = self._count(before, after) if is_followed else (0, 0)
         entry = Entry(
             author="outside",
             run_id=None,
@@ -196,7 +251,7 @@ class SpaceHistory:
             shared=False,
             undone=False,
         )
-        return _Version(entry=entry, before=before, after=after)
+        return _Version(entry=entry, before=before, after=after, is_followed=is_followed)
 
     def _count(self, before: str | None, after: str | None) -> tuple[int, int]:
         """Return how many lines were added and removed; none where that is not known."""

@@ -97,6 +97,7 @@ attempts = Table(
 changed_paths = Table(
     "changed_paths",
     metadata,
+    Column("space", String(40), primary_key=True),
     Column("path", Text, primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("run_id", String(26), nullable=False),

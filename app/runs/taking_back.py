@@ -94,8 +94,12 @@ class TakingBack:
             log.warning("run.unlived", run_id=run_id, memories_and_moods=gone)
 
     def is_needed(self, connection: Connection, run_id: str, attempt: int) -> bool:
-        """Say whether the attempt announced changes that were not taken back."""
-        return bool(self._space.trail.of_attempt(connection, run_id, attempt))
+        """Say whether the attempt announced changes here that were not taken back."""
+        try:
+            return bool(self._space.trail.of_attempt(connection, run_id, attempt))
+        except SpaceError:
+            # it cannot be told now, and is told by the rollback that is tried next
+            return True
 
     def _settle(self, run_id: str, attempt: int, alive_until: datetime | None) -> None:
         """Find what the attempt changed unannounced, where it announced that it might."""

@@ -4,13 +4,24 @@ A step is written down before the file is changed, with what it held, and ended 
 The next step of the file by somebody else bounds it as well.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Update,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from app.database import Database
 from app.runs import statements
@@ -22,6 +33,7 @@ EVERYTHING = "."
 
 _TURN = "changed_paths"
 _BATCH = 500
+_STEP = [column for column in steps.c if column.name != "space"]
 
 
 class Kind(StrEnum):
@@ -65,10 +77,15 @@ class Step:
 
 
 class Trail:
-    """Reads and writes steps, on the connection of the caller's transaction."""
+    """Reads and writes steps of one space, on the connection of the caller's transaction.
 
-    def __init__(self, database: Database) -> None:
+    Hosts that share a ledger each have a space of their own; `space` tells which one this is.
+    Raises SpaceBusy where that cannot be told.
+    """
+
+    def __init__(self, database: Database, space: Callable[[], str]) -> None:
         self._database = database
+        self._space = space
 
     def holds(
         self, connection: Connection, run_id: str, attempt: int, owner: str, *, lock: bool = True
@@ -81,34 +98,40 @@ class Trail:
     def add(self, connection: Connection, new: Sequence[Step]) -> list[Step]:
         """Write steps down, each after the last one of its file; return them with their numbers."""
         self._database.take_turns(connection, _TURN)
-        added = []
+        added, space = [], self._space()
         for step in new:
-            query = select(func.max(steps.c.number)).where(steps.c.path == step.path)
+            query = select(func.max(steps.c.number)).where(
+                steps.c.space == space, steps.c.path == step.path
+            )
             numbered = replace(step, number=(connection.execute(query).scalar() or 0) + 1)
-            connection.execute(insert(steps).values(**{**asdict(numbered), "kind": str(step.kind)}))
+            connection.execute(
+                insert(steps).values(space=space, **{**asdict(numbered), "kind": str(step.kind)})
+            )
             added.append(numbered)
         return added
 
     def end(self, connection: Connection, step: Step, after: str | None, now: datetime) -> None:
         """Note what the file held when the step was over."""
-        connection.execute(_this(step).values(after=after, ended_at=now))
+        connection.execute(self._this(step).values(after=after, ended_at=now))
 
     def leave(self, connection: Connection, step: Step, after: str | None, now: datetime) -> None:
         """Note that a step of a dead attempt stays; where its end is not known it is `shared`."""
         values: dict[str, Any] = {"kind": str(Kind.LEFT)}
         if step.ended_at is None:
             values.update(after=after, ended_at=now, shared=True)
-        connection.execute(_this(step).values(values))
+        connection.execute(self._this(step).values(values))
 
     def undone(self, connection: Connection, done: Iterable[Step], now: datetime) -> None:
         """Note that steps were taken back."""
         for step in done:
-            connection.execute(_this(step).values(undone_at=now))
+            connection.execute(self._this(step).values(undone_at=now))
 
     def of_run(self, connection: Connection, run_id: str, *, reverted: bool = False) -> list[Step]:
         """Return the steps of a run that were not taken back; on demand, those reverted too."""
-        query = select(steps).where(
-            steps.c.run_id == run_id, steps.c.kind.in_([str(Kind.RUN), str(Kind.LEFT)])
+        query = select(*_STEP).where(
+            self._is_here(),
+            steps.c.run_id == run_id,
+            steps.c.kind.in_([str(Kind.RUN), str(Kind.LEFT)]),
         )
         if not reverted:
             query = query.where(steps.c.undone_at.is_(None))
@@ -126,7 +149,7 @@ class Trail:
         self, connection: Connection, path: str, *, since: int = 0, limit: int | None = None
     ) -> list[Step]:
         """Return the steps of a file from a number on, oldest first; the newest `limit` of them."""
-        query = select(steps).where(steps.c.path == path, steps.c.number >= since)
+        query = select(*_STEP).where(self._is_here(), steps.c.path == path, steps.c.number >= since)
         query = query.order_by(steps.c.number.desc()).limit(limit)
         return self._found(connection, query)[::-1]
 
@@ -143,12 +166,17 @@ class Trail:
         ordered, found = sorted(paths), set[str]()
         for start in range(0, len(ordered), _BATCH):
             some = steps.c.path.in_(ordered[start : start + _BATCH])
-            found.update(connection.execute(select(steps.c.path).where(some, going_on)).scalars())
+            found.update(
+                connection.execute(
+                    select(steps.c.path).where(self._is_here(), some, going_on)
+                ).scalars()
+            )
         return found
 
     def others_everywhere(self, connection: Connection, run_id: str, since: datetime) -> bool:
         """Say whether another run might change any file, unannounced, then or later."""
         query = select(steps.c.number).where(
+            self._is_here(),
             steps.c.path == EVERYTHING,
             steps.c.run_id != run_id,
             or_(steps.c.ended_at.is_(None), steps.c.ended_at >= since),
@@ -162,13 +190,13 @@ class Trail:
         return connection.execute(query.limit(1)).first() is not None
 
     def forget(self, connection: Connection, before: datetime, limit: int) -> int:
-        """Remove steps that ended before that time; return how many, at most the limit."""
-        old = select(steps.c.path, steps.c.number).where(
-            steps.c.at < before, steps.c.ended_at < before
-        )
+        """Remove steps of any space that ended before that time; return how many, up to limit."""
+        key = (steps.c.space, steps.c.path, steps.c.number)
+        old = select(*key).where(steps.c.at < before, steps.c.ended_at < before)
         gone = [tuple(row) for row in connection.execute(old.limit(limit))]
-        for path, number in gone:
-            connection.execute(delete(steps).where(steps.c.path == path, steps.c.number == number))
+        for each in gone:
+            same = [column == value for column, value in zip(key, each, strict=True)]
+            connection.execute(delete(steps).where(*same))
         return len(gone)
 
     def contents(self, connection: Connection) -> set[str]:
@@ -176,9 +204,19 @@ class Trail:
         found: set[str] = set()
         for column in (steps.c.before, steps.c.after):
             found.update(
-                connection.execute(select(column).where(column.is_not(None)).distinct()).scalars()
+                connection.execute(
+                    select(column).where(self._is_here(), column.is_not(None)).distinct()
+                ).scalars()
             )
         return found
+
+    def _is_here(self) -> ColumnElement[bool]:
+        return steps.c.space == self._space()
+
+    def _this(self, step: Step) -> Update:
+        return update(steps).where(
+            self._is_here(), steps.c.path == step.path, steps.c.number == step.number
+        )
 
     def _found(self, connection: Connection, query: Select[Any]) -> list[Step]:
         return [
@@ -191,7 +229,3 @@ def end_of(step: Step, trail: Sequence[Step], current: str | None) -> str | None
     if step.ended_at is not None:
         return step.after
     return next((later.before for later in trail if later.number > step.number), current)
-
-
-def _this(step: Step) -> Any:
-    return update(steps).where(steps.c.path == step.path, steps.c.number == step.number)

@@ -14,6 +14,7 @@ instant = sa.String(length=27).with_variant(sa.TIMESTAMP(timezone=True), "postgr
 def upgrade() -> None:
     op.create_table(
         "changed_paths",
+        sa.Column("space", sa.String(length=40), nullable=False),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("run_id", sa.String(length=26), nullable=False),
@@ -26,7 +27,7 @@ def upgrade() -> None:
         sa.Column("at", instant, nullable=False),
         sa.Column("ended_at", instant, nullable=True),
         sa.Column("undone_at", instant, nullable=True),
-        sa.PrimaryKeyConstraint("path", "number", name=op.f("pk_changed_paths")),
+        sa.PrimaryKeyConstraint("space", "path", "number", name=op.f("pk_changed_paths")),
         comment="the history of each file, step by step; before and after name contents",
     )
     op.create_index("ix_changed_paths_at", "changed_paths", ["at"], unique=False)

@@ -60,6 +60,7 @@ def test_a_run_is_shown_and_taken_back(client: FlaskClient, root: Path) -> None:
                 "reverted": False,
             },
         ],
+        "complete": True,
     }
     second = body_of(client.post(EXECUTE))["run_id"]
     response = client.post(f"/api/runs/{first}/revert")

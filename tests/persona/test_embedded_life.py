@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import LedgerUnavailable
+from app.persona.chat_memory import as_memory
 from app.persona.client import PastRun, Reply
 from app.persona.fakes import ListedMemories, ListedMoods, ListedRecords
 from app.persona.feelings.assessment import take_assessment
@@ -15,6 +16,7 @@ from app.persona.feelings.values import Affect
 from app.persona.journal import write_entry
 from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Memory
+from app.persona.memory.recall import result_of_run
 from app.persona.metatalk import find_metatalk, mended
 from app.persona.space import Space, ensure_space
 from app.tasks.task import TaskType
@@ -111,6 +113,31 @@ def test_what_scheduled_runs_brought_forth_is_left_out_and_counted(root: Path) -
     assert "says backfill" not in text
     assert "- 3 sources read: no files and 3 memories of 31 days (3 notes)." in text
     assert "- Left out: 2 memories that scheduled runs brought forth." in text
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_what_it_said_itself_is_not_quoted_neither_in_a_chat_nor_in_an_entry(
+    root: Path, kind: TaskType
+) -> None:
+    answer = "*Put together from files.*\n\nThe heater hums quietly, I found."
+    chat = as_memory("Is the heater of the lemon tree warm?", answer, NOW - HOUR, {})
+    entry = ask(root, TaskType.SELF_REFLECTION, a_life(ListedMemories(*some_days()))).text
+    (root / JOURNAL).unlink()
+    remembered = result_of_run(
+        run_id="r0", task_id="other", origin="manual", at=NOW - HOUR, answer=entry
+    )
+    assert remembered is not None
+    life = a_life(
+        ListedMemories(
+            *some_days(),
+            a_memory(chat.text, kind="interaction", origin="chat", at=NOW - HOUR),
+            a_memory(remembered.text, kind="result", origin="manual", at=NOW - HOUR),
+        )
+    )
+    text = ask(root, kind, life).text
+    assert "hums quietly" not in text
+    assert "Put together" not in text
+    assert "(result, " not in text
 
 
 def test_an_insight_is_kept_once_and_looked_at_again(root: Path) -> None:

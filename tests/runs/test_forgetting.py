@@ -41,8 +41,8 @@ def test_what_is_too_old_is_forgotten_with_its_contents(house: House) -> None:
     forgetting = Forgetting(house.space, house.clock, 5 * DAY)
     assert forgetting.step()
     assert not forgetting.step()
-    assert house.space_history.diff(old) == []
-    (shown,) = house.space_history.diff(young)
+    assert house.space_history.diff(old).files == []
+    (shown,) = house.space_history.diff(young).files
     assert "+young" in shown.diff
     assert " old" in shown.diff
     assert house.taking_back.revert(young).reverted == ["a.md"]
@@ -79,4 +79,4 @@ def test_a_step_that_goes_on_is_kept_whatever_its_age(house: House) -> None:
     )
     started = house.executions.start("one")
     house.settle()
-    assert [file.path for file in house.space_history.diff(started.id)] == ["a.md"]
+    assert [file.path for file in house.space_history.diff(started.id).files] == ["a.md"]

@@ -144,7 +144,7 @@ def test_a_kill_between_any_two_writes_of_a_run_leaves_none_or_all_of_its_change
             other.settle()
             assert str(other.runs()[0].status) == "succeeded"
             assert contents(root) == done(before), f"killed at {point}"
-            assert [f.path for f in other.space_history.diff(ended.id)] == [
+            assert [f.path for f in other.space_history.diff(ended.id).files] == [
                 "made/a.md",
                 JOURNAL,
                 "tool.sh",
@@ -240,7 +240,7 @@ def test_what_somebody_wrote_after_the_process_was_dead_is_left(
     assert (root / "other.md").read_text() == "Nobody touches this.\n"
     (run,) = other.runs()
     assert str(run.status) == "queued"
-    (left,) = other.space_history.diff(run.id)
+    (left,) = other.space_history.diff(run.id).files
     assert (left.path, left.shared) == (JOURNAL, True)
 
 
@@ -257,7 +257,7 @@ def test_a_run_that_ends_interrupted_for_good_is_rolled_back_too(
     other.release()
     assert other.outcomes() == [("interrupted", "process_died")]
     assert contents(root) == before
-    assert other.space_history.diff(other.runs()[0].id) == []
+    assert other.space_history.diff(other.runs()[0].id).files == []
 
 
 def test_what_a_script_of_a_dead_attempt_changed_goes_too(
@@ -367,3 +367,21 @@ def test_what_the_owner_writes_before_a_rollback_is_tried_again_stays(
     written_at(root / JOURNAL, MIDNIGHT + timedelta(hours=3))
     assert other.recovery.step() == 1
     assert (root / JOURNAL).read_text() == "The owner's.\n"
+
+
+def test_a_host_with_a_space_of_its_own_leaves_that_space_alone(
+    database: Database, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        fill(folder / "space")
+    one = died(database, there, lambda r: write(there / "space", "made.md", b"dead\n", r))
+    (here / "space" / "made.md").write_text("The owner of this space made it long ago.\n")
+    written_at(here / "space" / "made.md", MIDNIGHT - timedelta(days=1))
+    before = contents(here / "space")
+    other = house(database, here, pid=2)
+    other.release()
+    assert contents(here / "space") == before
+    assert other.outcomes() == [("queued", None)]
+    assert other.space_history.of_path("made.md", 10).entries == []
+    assert [each.author for each in one.space_history.of_path("made.md", 10).entries] == ["run"]

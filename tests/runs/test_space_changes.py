@@ -66,7 +66,9 @@ def test_a_run_says_which_files_it_changed(house: House) -> None:
         {"path": "old.bin", "change": "deleted"},
         {"path": JOURNAL, "change": "updated"},
     ]
-    diffs = {file.path: (file.change, file.diff) for file in house.space_history.diff(ended.id)}
+    diffs = {
+        file.path: (file.change, file.diff) for file in house.space_history.diff(ended.id).files
+    }
     assert diffs["new/a.md"] == ("created", "@@ -0,0 +1,1 @@\n+a\n")
     assert diffs["old.bin"] == ("deleted", "binary: 1 bytes before, nothing after\n")
     assert "+# Second\n" in diffs[JOURNAL][1]
@@ -80,7 +82,7 @@ def test_a_run_that_changed_nothing_in_the_end_shows_nothing(house: House) -> No
         lambda request: write(root(house), "a.md", None, request),
     )
     assert ended.metadata["files"] == []
-    assert house.space_history.diff(ended.id) == []
+    assert house.space_history.diff(ended.id).files == []
 
 
 def test_a_run_that_changed_something_is_a_commit(house: House) -> None:
@@ -112,15 +114,15 @@ def test_of_two_runs_at_once_each_has_its_own_changes(house: House) -> None:
 
     inner: list[Run] = []
     outer = run(house, entry(house, "Outer"), in_between, entry(house, "Outer again"))
-    assert [f.path for f in house.space_history.diff(outer.id)] == [JOURNAL]
-    diff = house.space_history.diff(outer.id)[0].diff
+    assert [f.path for f in house.space_history.diff(outer.id).files] == [JOURNAL]
+    diff = house.space_history.diff(outer.id).files[0].diff
     assert "+# Outer\n" in diff
     assert "+# Outer again\n" in diff
     assert "+# Inner\n" not in diff
-    assert [f.path for f in house.space_history.diff(inner[0].id)] == ["own.md", JOURNAL]
+    assert [f.path for f in house.space_history.diff(inner[0].id).files] == ["own.md", JOURNAL]
     assert "Outer" not in "".join(
         line
-        for line in house.space_history.diff(inner[0].id)[1].diff.splitlines()
+        for line in house.space_history.diff(inner[0].id).files[1].diff.splitlines()
         if line[0] == "+"
     )
 
@@ -132,7 +134,7 @@ def test_a_run_is_taken_back_and_what_came_after_it_stays(house: House) -> None:
     assert (sorted(taken.reverted), taken.conflicts) == (["new.md", JOURNAL], [])
     assert text(house) == "# First\n\nThe beginning.\n\n# Third\n\nSomething.\n"
     assert not (root(house) / "new.md").exists()
-    assert all(file.reverted for file in house.space_history.diff(first.id))
+    assert all(file.reverted for file in house.space_history.diff(first.id).files)
 
 
 def test_taking_back_twice_says_that_there_is_nothing_to_do(house: House) -> None:
@@ -421,3 +423,26 @@ def test_no_folder_or_link_hides_what_a_script_did(
     ended = run(house, entry(house, "Second"), scripted(house, lambda: mischief(house)))
     files = {file["path"]: file["change"] for file in ended.metadata["files"]}
     assert files == {"a.md": "created", JOURNAL: "updated"}
+
+
+@on_sqlite
+def test_of_a_run_that_changed_too_much_only_a_part_is_shown(house: House) -> None:
+    def many() -> None:
+        for number in range(1_100):
+            (root(house) / f"{number:04}.md").write_text("x\n" * (30_000 if number < 50 else 1))
+
+    ended = run(house, scripted(house, many))
+    shown = house.space_history.diff(ended.id)
+    assert (len(shown.files), shown.complete) == (1_000, False)
+    assert sum(len(file.diff) for file in shown.files) < 3_000_000
+
+
+@on_sqlite
+def test_lines_of_a_large_file_are_followed_only_so_far_back(house: House) -> None:
+    (root(house) / JOURNAL).write_text("x" * 4_000_000 + "\n")
+    for number in range(20):
+        run(house, entry(house, f"No. {number}"))
+    history = house.space_history.of_path(JOURNAL, 50)
+    added = [entry.added for entry in history.entries]
+    assert (len(added), added[0], added[-1]) == (20, 4, 0)
+    assert [lines.entry is None for lines in history.lines[:2]] == [True, False]

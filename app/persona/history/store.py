@@ -23,6 +23,7 @@ from app.core.errors import SpaceBusy, SpaceError
 log = structlog.get_logger(__name__)
 
 _SYNCED_SINGLY = 64
+_IDENTITY = "identity"
 _REF = "refs/heads/space"
 _SIGNER = ("persona-tasks", "history@localhost")
 _FOLDER, _PLAIN, _PROGRAM = 0o40000, 0o100644, 0o100755
@@ -51,6 +52,13 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._here = threading.local()
+
+    def identity(self) -> str:
+        """Return what tells this store, and so its space, from any other; raise SpaceBusy."""
+        with self._failing():
+            # made where there is none yet
+            _ = self._repository
+            return (self.path / _IDENTITY).read_text(encoding="ascii")
 
     def put(self, content: bytes) -> str:
         """Keep a content; return its id. It is on the disk after `sync`."""
@@ -230,6 +238,9 @@ class Store:
             # most contents are named by the ledger only: git must not take them for garbage
             made.config["gc.auto"] = 0
             made.config["gc.pruneExpire"] = "never"
+            # the name was drawn at random
+            unique = f"{Path(folder).name.rpartition('.')[2]}-{Path(folder).stat().st_mtime_ns:x}"
+            (Path(folder) / _IDENTITY).write_text(unique, encoding="ascii")
             # no file is ever checked out of it, so a name that Windows reads as .git is a name
             made.config["core.protectNTFS"] = made.config["core.protectHFS"] = False
             os.sync()

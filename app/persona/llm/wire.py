@@ -28,6 +28,9 @@ MOST_STREAM_BYTES = 64 * 1024 * 1024
 """A stream says each token in some 300 bytes."""
 
 _EVIDENCE_BYTES = 8 * 1024
+_TELLING = 4
+"""Characters of the key that may not be told."""
+
 _INSTEAD: Mapping[str, str | None] = {
     "stream_options": None,
     "max_tokens": "max_completion_tokens",
@@ -131,9 +134,8 @@ class HttpModel:
                 self._take(response, deadline, draft)
             return _checked(draft.completed())
         except PersonaError as error:
-            if self._key is not None and self._key in error.detail:
-                error.detail = error.detail.replace(self._key, "***")
-                error.args = (error.detail,)
+            error.detail = _without_key(error.detail, self._key or "")
+            error.args = (error.detail,)
             raise
 
     def _prepared(self, body: Mapping[str, Any]) -> requests.PreparedRequest:
@@ -171,6 +173,16 @@ class HttpModel:
             self._dialect.take_event(event, draft)
         if is_silent:
             raise _SilentStream
+
+
+def _without_key(detail: str, key: str) -> str:
+    """Return what a server said without the key, also where only its beginning was not cut off."""
+    if not key:
+        return detail
+    detail = detail.replace(key, "***")
+    said = detail.removesuffix("…")
+    shown = next((n for n in range(len(key) - 1, _TELLING - 1, -1) if said.endswith(key[:n])), 0)
+    return f"{said[:-shown]}***" if shown else detail
 
 
 class _SilentStream(PersonaProtocol):

@@ -1,8 +1,8 @@
 """The task tools: what a model may see and change of the tasks.
 
 A task whose `tools` are not set may look, and may pause and reschedule itself. Everything else (to
-create, delete and run tasks, to change others, to change a prompt) needs a task whose `tools` name
-the tool, so a text that was planted in what a run reads gains nothing from most runs.
+create, delete and run tasks, to change others, to change a prompt or name) needs a task whose
+`tools` name the tool, so a text that was planted in what a run reads gains nothing from most runs.
 """
 
 import threading
@@ -102,7 +102,7 @@ def task_tools(
             description="Change a task; what you leave out stays. enabled=true resumes a paused"
             " one.",
             limits="Unless this task's `tools` name update_task, only the task that is running"
-            " now, and not its prompt.",
+            " now, and not its prompt or name.",
             arguments=UpdateArguments,
             act=tasks.update,
         ),
@@ -187,8 +187,8 @@ class _Tasks:
         self._refuse_others("update_task", task_id, use)
         if not changes:
             raise ToolRefused("say what is to change: name, schedule, prompt, timezone or enabled")
-        if "prompt" in changes:
-            self._refuse_prompt(self._authorship.get(task_id), use)
+        if changes.keys() & {"name", "prompt"}:
+            self._refuse_words(self._authorship.get(task_id), use)
         began = self._began(task_id, use)
         record = self._authorship.change(task_id, changes, _author(use), began=began)
         return f"updated `{task_id}`: {self._words.state(record)}"
@@ -237,18 +237,21 @@ class _Tasks:
                 " name it; say in your answer what you would change"
             )
 
-    def _refuse_prompt(self, record: TaskRecord, use: Use) -> None:
-        """Refuse to reword a task that may do what this one may not: its words are its orders."""
+    def _refuse_words(self, record: TaskRecord, use: Use) -> None:
+        """Refuse to reword a task that may do what this one may not: its words are its orders.
+
+        Its name too, which every run of it is told outside of all data.
+        """
         named = set(use.request.task.tools or ())
         if "update_task" not in named:
             raise ToolRefused(
-                "a prompt may be changed only from a task whose `tools` name update_task; say in"
-                " your answer how you would word it"
+                "a prompt or name may be changed only from a task whose `tools` name update_task;"
+                " say in your answer how you would word it"
             )
         more = sorted(_POWERS.intersection(record.task.tools or ()) - named)
         if more:
             raise ToolRefused(
-                f"the prompt of `{record.task.id}` is not changed from here, because that task may"
+                f"the words of `{record.task.id}` are not changed from here, because that task may"
                 f" use {', '.join(more)} and this one may not; say in your answer how you would"
                 " word it"
             )

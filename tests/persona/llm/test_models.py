@@ -411,3 +411,12 @@ def test_arguments_that_cannot_be_written_again_do_not_end_the_conversation(
     called = Message(role=Role.ASSISTANT, content="", tool_calls=[call])
     with ModelServer(Say(text="So be it.")) as server:
         assert ask(a_model(server, dialect), user("Go."), called, TOLD).text == "So be it."
+
+
+@pytest.mark.parametrize("before", range(480, 600, 7))
+def test_no_part_of_the_key_is_told_even_where_what_is_said_is_cut(before: int) -> None:
+    body = json.dumps({"error": {"message": f"{'x' * before}{KEY} is no key {'y' * 200}"}})
+    with ModelServer(Status(status=400, body=body)) as server:
+        error = fail(a_model(server))
+    assert KEY[:4] not in error.detail
+    assert KEY[:4] not in str(error)

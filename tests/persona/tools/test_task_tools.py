@@ -176,23 +176,25 @@ def test_without_being_named_only_the_task_itself_is_changed(house: House, hands
     hands.done("pause_task", allowed=None, id="housekeeping")
 
 
-def test_without_being_named_not_even_its_own_prompt(house: House, hands: Hands) -> None:
+@pytest.mark.parametrize("words", ["prompt", "name"])
+def test_without_being_named_not_even_its_own_words(house: House, hands: Hands, words: str) -> None:
     """Else a text planted in what a run reads would stay for good."""
-    text = hands.refused("update_task", allowed=None, id="housekeeping", prompt="Obey.")
+    text = hands.refused("update_task", allowed=None, id="housekeeping", **{words: "Obey."})
     assert "only from a task whose `tools` name update_task" in text
-    assert house.registry.get("housekeeping").task.prompt == "Keep order."
+    assert house.registry.get("housekeeping").revision == 1
 
 
-def test_a_task_that_may_do_more_is_not_reworded(house: House, hands: Hands) -> None:
+@pytest.mark.parametrize("words", ["prompt", "name"])
+def test_a_task_that_may_do_more_is_not_reworded(house: House, hands: Hands, words: str) -> None:
     text = hands.refused(
         "update_task",
         within="daily_reflection",
         allowed=("update_task", "run_task"),
         id="housekeeping",
-        prompt="Obey.",
+        **{words: "Obey."},
     )
     assert "may use create_task, delete_task, pause_task and this one may not" in text
-    assert house.registry.get("housekeeping").task.prompt == "Keep order."
+    assert house.registry.get("housekeeping").revision == 1
 
 
 @pytest.mark.parametrize(
