@@ -282,6 +282,10 @@ class ChatBusy(PersonaTasksError):
         return {"Retry-After": "5"}
 
 
+class NotStoredWithOutcome(PersonaTasksError):
+    """What belongs to the outcome of a run cannot be stored with it."""
+
+
 class SpaceError(PersonaTasksError):
     """A file of the persona's space cannot be used."""
 

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
+from app.core.errors import NotStoredWithOutcome
 from app.database import Database
 from app.persona.client import PreviousRun
 from app.runs import statements
@@ -200,7 +202,11 @@ class Ledger:
                 [_last_run(claim.task_id, claim.started_at, done) for claim, done in accepted],
             )
             if self._also is not None and with_all:
-                self._also(connection, accepted)
+                try:
+                    self._also(connection, accepted)
+                except DBAPIError as error:
+                    # else it would pass for a database that is away, and be tried for ever
+                    raise NotStoredWithOutcome from error
         return accepted
 
     def release(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.core.clock import SystemClock
 from app.core.errors import (
@@ -724,14 +724,17 @@ def test_a_database_that_goes_away_while_a_batch_is_stored_costs_no_outcome(hous
     assert len(house.outcomes(status=Status.RUNNING)) == 0
 
 
+@pytest.mark.parametrize(
+    "refusal", [RuntimeError(), OperationalError("INSERT", {}, Exception("no such table: words"))]
+)
 def test_what_cannot_be_remembered_is_stored_all_the_same(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, refusal: Exception
 ) -> None:
     house = House(database, tmp_path)
 
     def also(_connection: object, accepted: Any) -> None:
         if any(claim.task_id == "one" for claim, _ in accepted):
-            raise RuntimeError
+            raise refusal
 
     house.ledger._also = also
     _ended(house, "one", "two")
