@@ -6,7 +6,6 @@ services together, ticks, runs and serves.
 
 import os
 import signal
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 from types import FrameType
@@ -147,5 +146,5 @@ class Life:
 
     def _beat(self) -> None:
         """Tell the master that this worker lives; gunicorn itself has ceased to by now."""
-        now = time.monotonic()
+        now = self._services.clock.monotonic()
         os.utime(self._heartbeat, (now, now))
