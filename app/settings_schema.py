@@ -237,7 +237,7 @@ class SettingsSchema(Schema):
     RUN_CONCURRENCY = WholeNumber(
         load_default=8,
         validate=validate.Range(1, 1024),
-        metadata={"help": "runs at one time, over all workers"},
+        metadata={"help": "runs that ask their persona at one time, over all workers"},
     )
     MIN_INTERVAL = Span(
         load_default=timedelta(minutes=1),

@@ -68,6 +68,7 @@ from app.wiring_persona import Being, build_being, lives_here, meaning_of
 log = structlog.get_logger(__name__)
 
 _DEFAULT_TASKS = Path(__file__).parent / "tasks" / "templates" / "defaults.json"
+_CLOSERS = 4
 _FILERS = 4
 _UPKEEP_EVERY = timedelta(minutes=10)
 
@@ -299,6 +300,7 @@ def build(
         places=settings.run_concurrency,
         sharing=lambda: processes.sharing,
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
+        closers=ThreadPoolExecutor(_CLOSERS, thread_name_prefix="close"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
     executions = Executions(database, ledger, history, engine, keys, clock, ids)

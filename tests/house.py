@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -26,13 +27,13 @@ from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History, RunFilter
 from app.runs.keys import Keys
-from app.runs.ledger import Ledger
+from app.runs.ledger import Claim, Ledger
 from app.runs.processes import Place, Processes
 from app.runs.recording import Space, SpaceRecorder
 from app.runs.recovery import Recovery
 from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
-from app.runs.run import Run, Status
+from app.runs.run import Outcome, Run, Status
 from app.runs.runner import Runner
 from app.runs.space_history import SpaceHistory
 from app.runs.tables import runs
@@ -96,6 +97,11 @@ class AtOnce(Executor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+def run_to_its_end(runner: Runner, claim: Claim) -> Outcome:
+    (outcome,) = runner.close([runner.ask(claim, Event())])
+    return outcome
 
 
 class House:
@@ -162,6 +168,7 @@ class House:
             places=places,
             sharing=lambda: self.processes.sharing,
             pool=AtOnce(),
+            closers=AtOnce(),
             filers=AtOnce(),
         )
         self.planner = Planner(database, self.registry, self.settling, self.clock)
@@ -209,6 +216,10 @@ class House:
                 places=places,
                 most_running=8,
             )
+
+    def run(self, claim: Claim) -> Outcome:
+        """Have a claim run from its question to its outcome, which nobody stores."""
+        return run_to_its_end(self.runner, claim)
 
     def release(self, reason: str = "process_died") -> int:
         """End every attempt that is going on, as recovery does with those of a dead process."""

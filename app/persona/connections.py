@@ -64,7 +64,10 @@ def _patiently(sock: socket.socket, operate: Callable[[], T]) -> T:
     deadline = _DEADLINE.get()
     while True:
         deadline.check()
-        sock.settimeout(_within(deadline, _CANCEL_NOTICED_WITHIN))
+        wait = _within(deadline, _CANCEL_NOTICED_WITHIN)
+        if sock.gettimeout() != wait:
+            # each setting is a call of the system, and nearly always it is the same again
+            sock.settimeout(wait)
         try:
             return operate()
         except TimeoutError:

@@ -1,8 +1,7 @@
-"""Where runs execute in this process: threads for the persona, one thread for the ledger.
+"""What a process does with the ledger: one thread claims runs and stores how they ended.
 
-The ledger thread writes down everything that ended since it last looked and claims what may begin
-next, all in one transaction, so a thousand runs that end together cost a few commits, and a place
-is empty only for as long as one commit takes.
+It writes down everything that ended since it last looked and claims what may begin next, all in one
+transaction, so a thousand runs that end together cost a few commits.
 """
 
 import threading
@@ -17,6 +16,7 @@ import structlog
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
+from app.runs.attempts import Attempts
 from app.runs.history import History
 from app.runs.ledger import Claim, Ledger
 from app.runs.results import ResultFolder
@@ -29,15 +29,19 @@ _LOOK_EVERY = timedelta(seconds=1)
 _RETRY_AFTER = timedelta(milliseconds=500)
 _POLL = timedelta(milliseconds=250)
 _STOP_WITHIN = timedelta(seconds=3)
+_GATHERED_FOR = timedelta(milliseconds=20)
 _MOST_ENDED = 500
+_CROWD = 5
 
 
 class Engine:
     """Claims queued runs, has them run, and stores how they ended.
 
-    `places` is how many runs may go on at one time over all processes of the ledger; no process
-    takes more than its even share of them, as `sharing` tells how many do, or whoever came first
-    would keep all of them. Personas are asked on `pool`, result files written on `filers`.
+    `places` is how many runs may ask their persona at one time over all processes of the ledger; no
+    process takes more than its even share of them, as `sharing` tells how many do, or whoever came
+    first would keep all of them. A run gives its place away with the persona's answer and counts as
+    running until its outcome is stored. `pool` has a thread for each place, `closers` look at what
+    runs changed, `filers` write result files.
     """
 
     def __init__(
@@ -53,28 +57,26 @@ class Engine:
         places: int,
         sharing: Callable[[], int] = lambda: 1,
         pool: Executor,
+        closers: Executor,
         filers: Executor,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._history = history
-        self._runner = runner
         self._results = results
         self._clock = clock
         self._owner = owner
         self._places = places
         self._sharing = sharing
-        self._lock = threading.Lock()
         self._work = threading.Event()
         self._stopping = threading.Event()
         self._draining = threading.Event()
-        self._running: dict[str, tuple[Claim, threading.Event]] = {}
-        self._ended: deque[tuple[Claim, Outcome]] = deque()
+        self._attempts = Attempts(
+            runner, clock, pool=pool, closers=closers, on_progress=self._work.set
+        )
         self._filed: deque[str] = deque()
-        self._storing: list[tuple[Claim, Outcome]] = []
         self._unfiled: set[str] = set()
         self._waiting: dict[str, threading.Event] = {}
-        self._pool = pool
         self._filers = filers
         self._thread: threading.Thread | None = None
 
@@ -97,9 +99,7 @@ class Engine:
 
     def held_here(self) -> set[str]:
         """Return the ids of the runs that this process works on, or whose end it has to store."""
-        with self._lock:
-            ended = [*self._ended, *self._storing]
-            return {*self._running, *(claim.run_id for claim, _ in ended)}
+        return self._attempts.held()
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""
@@ -111,17 +111,14 @@ class Engine:
         What was stopped is still held: the caller releases it. `on_wait` is called all along.
         """
         self.begin_drain()
-        self._wait_until(self._is_idle, grace, on_wait)
+        self._wait_until(lambda: self._attempts.is_idle, grace, on_wait)
         # the ledger thread must not take the end of what is stopped now for an outcome
         self._stop_ledger_thread()
-        with self._lock:
-            left = list(self._running.values())
-        for _, cancelled in left:
-            cancelled.set()
-        self._wait_until(lambda: not self._running, _STOP_WITHIN, on_wait)
-        self._pool.shutdown(wait=False)
+        left = self._attempts.cancel()
+        self._wait_until(lambda: self._attempts.count == 0, _STOP_WITHIN, on_wait)
+        self._attempts.shut()
         self._filers.shutdown(wait=True)
-        return self._finish_drain([claim for claim, _ in left])
+        return self._finish_drain(left)
 
     def _stop_ledger_thread(self) -> None:
         self._stopping.set()
@@ -129,16 +126,12 @@ class Engine:
         if self._thread is not None:
             self._thread.join(_STOP_WITHIN.total_seconds())
 
-    def _is_idle(self) -> bool:
-        with self._lock:
-            return not self._running and not self._ended
-
     def _finish_drain(self, stopped: Sequence[Claim]) -> list[Claim]:
         """Store what ended by itself; give back what ended only because it was told to."""
         told = {claim.run_id for claim in stopped}
         real = [
             (claim, outcome)
-            for claim, outcome in self._take_ended(len(self._ended))
+            for claim, outcome in self._attempts.take_ended()
             if not (claim.run_id in told and outcome.status is Status.CANCELLED)
         ]
         try:
@@ -150,7 +143,7 @@ class Engine:
             log.exception("engine.batch_refused", runs=len(real))
             accepted = self._store_one_by_one(real)
         finally:
-            self._storing = []
+            self._attempts.stored()
         self._file(accepted)
         with self._database.write() as connection:
             self._ledger.mark_filed(connection, self._take_filed())
@@ -182,7 +175,7 @@ class Engine:
             while True:
                 ended_here = self._clock.wait(done, _POLL)
                 run = self._history.run(run_id)
-                is_here = run_id in self._running or run_id in self._unfiled
+                is_here = self._attempts.goes_on(run_id) or run_id in self._unfiled
                 if not run.status.is_open and (ended_here or not is_here):
                     return run
                 if self._clock.monotonic() >= end or self.is_draining:
@@ -198,7 +191,9 @@ class Engine:
             self._work.clear()
             try:
                 while self.step():
-                    pass
+                    if self._attempts.is_ahead:
+                        # the more ends meanwhile, the fewer transactions it takes
+                        self._clock.wait(self._stopping, _GATHERED_FOR)
             except LedgerUnavailable as error:
                 log.warning("engine.waits_for_ledger", error=error.detail)
                 self._clock.wait(self._stopping, _RETRY_AFTER)
@@ -210,9 +205,11 @@ class Engine:
 
     def step(self) -> bool:
         """Store what ended and claim what may begin, in one transaction; say if there was any."""
-        ended, filed = self._take_ended(_MOST_ENDED), self._take_filed()
+        ended, filed = self._attempts.take_ended(_MOST_ENDED), self._take_filed()
         now = self._clock.now()
-        places = 0 if self.is_draining else self._share() - len(self._running)
+        places, beside = self._attempts.wanted(ceil(self._places / self._sharing()))
+        if self.is_draining:
+            places = 0
         if not ended and not filed and not (places > 0 and self._history.is_due(now)):
             return False
         self._unfiled.update(claim.run_id for claim, _ in ended)
@@ -225,10 +222,10 @@ class Engine:
                     owner=self._owner,
                     now=now,
                     places=places,
-                    most_running=self._places,
+                    most_running=self._places + beside,
                 )
         except LedgerUnavailable:
-            self._give_back(ended)
+            self._attempts.give_back(ended)
             self._filed.extendleft(reversed(filed))
             raise
         except Exception:
@@ -237,15 +234,12 @@ class Engine:
             accepted, claims = self._store_one_by_one(ended), []
             self._filed.extendleft(reversed(filed))
         finally:
-            self._storing = []
-        self._begin(claims)
+            self._attempts.stored()
+        self._attempts.begin(claims)
         self._note_refused(ended, accepted)
         if accepted:
             self._filers.submit(self._file, accepted)
         return bool(ended or claims)
-
-    def _share(self) -> int:
-        return ceil(self._places / self._sharing())
 
     def _store_one_by_one(
         self, ended: Sequence[tuple[Claim, Outcome]]
@@ -256,7 +250,7 @@ class Engine:
             try:
                 accepted += self._store(claim, outcome)
             except LedgerUnavailable:
-                self._give_back([(claim, outcome)])
+                self._attempts.give_back([(claim, outcome)])
             except Exception:
                 # nobody holds it here any more: recovery ends it
                 log.exception("run.outcome_lost", run_id=claim.run_id)
@@ -283,20 +277,6 @@ class Engine:
         with self._database.write() as connection:
             return self._ledger.finish(connection, [(claim, failure)], with_all=False)
 
-    def _begin(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            cancelled = threading.Event()
-            with self._lock:
-                self._running[claim.run_id] = (claim, cancelled)
-            self._pool.submit(self._run, claim, cancelled)
-
-    def _run(self, claim: Claim, cancelled: threading.Event) -> None:
-        outcome = self._runner.run(claim, cancelled)
-        with self._lock:
-            self._ended.append((claim, outcome))
-            self._running.pop(claim.run_id, None)
-        self._work.set()
-
     def _file(self, accepted: Sequence[tuple[Claim, Outcome]]) -> None:
         runs = [_run_of(claim, outcome) for claim, outcome in accepted]
         try:
@@ -306,9 +286,9 @@ class Engine:
             # the ledger has the results; recovery writes the files when the space works again
             log.error("results.not_written", error=error.detail, runs=len(runs))
         finally:
+            _note_finished(runs)
             for run in runs:
                 self._unfiled.discard(run.id)
-                log.info("run.finished", run_id=run.id, task_id=run.task_id, status=str(run.status))
                 done = self._waiting.get(run.id)
                 if done is not None:
                     done.set()
@@ -329,18 +309,20 @@ class Engine:
                     status=str(outcome.status),
                 )
 
-    def _take_ended(self, most: int) -> list[tuple[Claim, Outcome]]:
-        # an outcome is in one list or the other at any time, or it would be taken for lost
-        with self._lock:
-            self._storing = [self._ended.popleft() for _ in range(min(most, len(self._ended)))]
-            return self._storing
-
-    def _give_back(self, ended: Sequence[tuple[Claim, Outcome]]) -> None:
-        with self._lock:
-            self._ended.extendleft(reversed(ended))
-
     def _take_filed(self) -> list[str]:
         return [self._filed.popleft() for _ in range(len(self._filed))]
+
+
+def _note_finished(runs: Sequence[Run]) -> None:
+    """Log runs that finished together: each of a few, of a crowd those that did not succeed."""
+    is_crowd = len(runs) > _CROWD
+    for run in runs:
+        if not is_crowd or run.success is not True:
+            log.info("run.finished", run_id=run.id, task_id=run.task_id, status=str(run.status))
+    if is_crowd:
+        log.info(
+            "runs.finished", count=len(runs), succeeded=sum(run.success is True for run in runs)
+        )
 
 
 def _run_of(claim: Claim, outcome: Outcome) -> Run:

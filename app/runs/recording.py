@@ -31,12 +31,17 @@ class Recording(Changes, Protocol):
         Raises SpaceError; then its changes are not known.
         """
 
-    def finish(self, compared: Collection[str] = ()) -> Sequence[Changed]:
+    @property
+    def is_silent(self) -> bool:
+        """Whether all that is known of the changes is how the space was before."""
+
+    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
         """Write down what became of each file, and return what the run changed so far.
 
         An earlier attempt's changes that were not taken back are among them. Those of the files
-        `compared` come with their contents. Raises SpaceError, and LedgerUnavailable: then it may
-        be called again.
+        `compared` come with their contents. `seen` is what the recorder saw in a look after the
+        end; without it a look is taken where one is needed. Raises SpaceError, and
+        LedgerUnavailable: then it may be called again.
         """
 
 
@@ -46,12 +51,22 @@ class Recorder(Protocol):
     def begin(self, claim: Claim) -> Recording:
         """Begin to record an attempt; nothing is looked at yet."""
 
+    def look(self, claims: Sequence[Claim]) -> str | None:
+        """Look at the space once for several attempts that have ended; return what `finish` takes.
 
-class _Nothing(Unrecorded):
+        Raises SpaceError.
+        """
+
+
+class Unchanged(Unrecorded):
+    """The record of a run that changes nothing."""
+
+    is_silent = False
+
     def look_first(self) -> None:
         """Do nothing."""
 
-    def finish(self, compared: Collection[str] = ()) -> Sequence[Changed]:
+    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
         return ()
 
 
@@ -59,7 +74,10 @@ class NoRecorder:
     """Records nothing: where there is no space."""
 
     def begin(self, claim: Claim) -> Recording:
-        return _Nothing()
+        return Unchanged()
+
+    def look(self, claims: Sequence[Claim]) -> str | None:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +130,9 @@ class SpaceRecorder:
     def begin(self, claim: Claim) -> Recording:
         return _Attempt(self._space, claim)
 
+    def look(self, claims: Sequence[Claim]) -> str | None:
+        return self._space.snapshots.take("\n".join(_note(claim) for claim in claims))
+
 
 class _Attempt:
     """The changes of one attempt; its methods are called by the thread of the run."""
@@ -125,7 +146,13 @@ class _Attempt:
         self._silent = False
 
     def look_first(self) -> None:
-        self._silent, self._commit = True, self._space.snapshots.recent()
+        self._silent = True
+        self._commit, age = self._space.snapshots.recent()
+        self._since -= age
+
+    @property
+    def is_silent(self) -> bool:
+        return self._silent and self._commit is not None and not self._announced
 
     def announce(self, paths: Sequence[str]) -> None:
         self._announce([normal(path) for path in paths])
@@ -156,11 +183,12 @@ class _Attempt:
             )
         self._announced.update(new)
 
-    def finish(self, compared: Collection[str] = ()) -> Sequence[Changed]:
+    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
         if not self._announced and self._commit is None:
             return ()
-        space = self._space
-        commit = space.snapshots.take(self._note) if self._commit is not None else None
+        space, commit = self._space, seen
+        if commit is None and self._commit is not None:
+            commit = space.snapshots.take(_note(self._claim))
         if not self._announced and commit == self._commit:
             return ()
         found = changes_of(self._finished(commit), space, compared)
@@ -171,7 +199,7 @@ class _Attempt:
     def _commit_changes(self) -> None:
         """Let the run be a commit too; what it changed is written down in any case."""
         try:
-            self._space.snapshots.take(self._note)
+            self._space.snapshots.take(_note(self._claim))
         except SpaceError as error:
             log.warning("run.not_committed", run_id=self._claim.run_id, error=error.detail)
 
@@ -213,10 +241,6 @@ class _Attempt:
             raise PersonaCancelled
 
     @property
-    def _note(self) -> str:
-        return f"run {self._claim.run_id} of {self._claim.task_id}, attempt {self._claim.attempt}"
-
-    @property
     def _holder(self) -> tuple[str, int, str]:
         return self._claim.run_id, self._claim.attempt, self._claim.owner
 
@@ -230,6 +254,10 @@ class _Attempt:
             mode=mode,
             at=at,
         )
+
+
+def _note(claim: Claim) -> str:
+    return f"run {claim.run_id} of {claim.task_id}, attempt {claim.attempt}"
 
 
 def attribute(

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -24,7 +24,7 @@ from app.persona.prompt import render_prompt
 from app.persona.words import storable
 from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
-from app.runs.recording import NoRecorder, Recorder, Recording
+from app.runs.recording import NoRecorder, Recorder, Recording, Unchanged
 from app.runs.run import Outcome, Status
 from app.tasks.task import Expected, Task
 
@@ -46,8 +46,27 @@ class Book(Protocol):
         """Return what is wrong with tasks.json, for the persona to mend."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """A run whose persona has answered, or failed to: the outcome so far.
+
+    `promises` are the files that it is held to have changed, none where it failed already.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    cancelled: threading.Event
+    promises: Sequence[Expected] = ()
+    recording: Recording = field(default_factory=Unchanged)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a look at the space tells what it changed, and nothing else does."""
+        return self.recording.is_silent
+
+
 class Runner:
-    """Runs claims; never raises, whatever the persona does."""
+    """Runs claims, in two parts; never raises, whatever the persona does."""
 
     def __init__(
         self,
@@ -72,39 +91,63 @@ class Runner:
         self._defaults = defaults or {}
         self._inner_life = inner_life
 
-    def run(self, claim: Claim, cancelled: threading.Event) -> Outcome:
-        """Ask the persona and return how it ended; at most the task's timeout long."""
+    def ask(self, claim: Claim, cancelled: threading.Event) -> Answered:
+        """Ask the persona and return how it answered; at most the task's timeout long."""
         try:
             recording = self._recorder.begin(claim)
         except Exception as error:
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            return self._broke(error)
-        outcome = self._outcome(claim, cancelled, recording)
-        if outcome.status is Status.SUCCEEDED:
-            return outcome
-        try:
-            changes = self._changes(recording, (), cancelled)
-        except Exception:
-            log.exception("space.changes_unknown", run_id=claim.run_id)
-            return outcome
-        if not changes:
-            return outcome
-        return replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
+            return Answered(claim=claim, outcome=self._broke(error), cancelled=cancelled)
+        outcome, promises = self._outcome(claim, cancelled, recording)
+        return Answered(
+            claim=claim,
+            outcome=outcome,
+            promises=promises,
+            recording=recording,
+            cancelled=cancelled,
+        )
 
-    def _outcome(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
+    def close(self, answered: Sequence[Answered]) -> list[Outcome]:
+        """Return the outcomes, which say what was changed; less than was promised is a failure.
+
+        Runs whose persona has no hands share one look at the space.
+        """
+        seen = self._seen([each.claim for each in answered if each.is_silent])
+        return [self._closed(each, seen if each.is_silent else None) for each in answered]
+
+    def _seen(self, claims: Sequence[Claim]) -> str | None:
+        try:
+            return self._recorder.look(claims) if claims else None
+        except Exception:
+            log.exception("space.not_looked_at", runs=len(claims))
+            return None
+
+    def _closed(self, answered: Answered, seen: str | None) -> Outcome:
+        try:
+            return self._compared(answered, seen)
+        except Exception as error:
+            log.exception("space.changes_unknown", run_id=answered.claim.run_id)
+            outcome = answered.outcome
+            return self._broke(error) if outcome.status is Status.SUCCEEDED else outcome
+
+    def _outcome(
+        self, claim: Claim, cancelled: threading.Event, recording: Recording
+    ) -> tuple[Outcome, Sequence[Expected]]:
+        """Return how the persona answered, and what it is now held to."""
         try:
             return self._ask(claim, cancelled, recording)
         except PersonaTimeout as error:
-            return self._ended(Status.TIMED_OUT, error.reason, error)
+            ended = self._ended(Status.TIMED_OUT, error.reason, error)
         except PersonaCancelled as error:
-            return self._ended(Status.CANCELLED, error.reason, error)
+            ended = self._ended(Status.CANCELLED, error.reason, error)
         except PersonaError as error:
-            return self._ended(Status.FAILED, error.reason, error)
+            ended = self._ended(Status.FAILED, error.reason, error)
         except SpaceError as error:
-            return self._ended(Status.FAILED, "space_error", error)
+            ended = self._ended(Status.FAILED, "space_error", error)
         except Exception as error:
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            return self._broke(error)
+            ended = self._broke(error)
+        return ended, ()
 
     def _broke(self, error: Exception) -> Outcome:
         """Let a fault of our own be an outcome too, or the slot would have none."""
@@ -117,7 +160,9 @@ class Runner:
         deadline = Deadline(self._clock, within, threading.Event())
         return self._persona.would_send(self._request(task, claim), deadline)
 
-    def _ask(self, claim: Claim, cancelled: threading.Event, recording: Recording) -> Outcome:
+    def _ask(
+        self, claim: Claim, cancelled: threading.Event, recording: Recording
+    ) -> tuple[Outcome, Sequence[Expected]]:
         task = self._task(claim, cancelled)
         if not self._persona.has_hands:
             self._look_first(recording)
@@ -126,10 +171,8 @@ class Runner:
         reply = self._persona.reply(request, deadline)
         if self._inner_life is not None:
             reply = self._inner_life.take_in(reply, request, deadline)
-        outcome = self._judge(task, reply)
         promises = promised(task, self._defaults, has_hands=self._persona.has_hands)
-        changes = self._changes(recording, [tidy(each.path) for each in promises], cancelled)
-        return self._compare(outcome, promises, changes)
+        return self._judge(task, reply), promises
 
     def _look_first(self, recording: Recording) -> None:
         try:
@@ -139,24 +182,26 @@ class Runner:
             log.warning("space.not_looked_at", error=error.detail)
 
     def _changes(
-        self, recording: Recording, compared: Collection[str], cancelled: threading.Event
+        self, answered: Answered, compared: Collection[str], seen: str | None
     ) -> Sequence[Changed]:
         """Return what the run changed; while the ledger does not answer, ask it again."""
         while True:
             try:
-                return recording.finish(compared)
+                return answered.recording.finish(compared, seen)
             except LedgerUnavailable:
-                if self._clock.wait(cancelled, _ASK_AGAIN_AFTER):
+                if self._clock.wait(answered.cancelled, _ASK_AGAIN_AFTER):
                     return ()
             except SpaceError as error:
                 log.error("space.changes_unknown", error=error.detail)
                 return ()
 
-    def _compare(
-        self, outcome: Outcome, promises: Sequence[Expected], changes: Sequence[Changed]
-    ) -> Outcome:
+    def _compared(self, answered: Answered, seen: str | None) -> Outcome:
         """Let the outcome say what was changed, and fail where less was than was promised."""
-        outcome = replace(outcome, metadata={**outcome.metadata, "files": self._files(changes)})
+        outcome, promises = answered.outcome, answered.promises
+        changes = self._changes(answered, [tidy(each.path) for each in promises], seen)
+        if changes or outcome.status is Status.SUCCEEDED:
+            metadata = {**outcome.metadata, "files": self._files(changes)}
+            outcome = replace(outcome, metadata=metadata)
         missing = unmet(promises, changes)
         if not missing:
             return outcome

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,6 @@ from tests.runs.hands import append, contents, doing, write, written_at
 
 JOURNAL = "scratch/journal.md"
 MOST_POINTS = 200
-_NEVER = threading.Event()
 
 
 def fill(root: Path) -> None:
@@ -164,7 +162,7 @@ def test_a_kill_during_the_rollback_repeats_it(database: Database, tmp_path: Pat
     one = begun(database, tmp_path)
     for point in range(1, MOST_POINTS):
         # right before the outcome would be stored
-        assert killed(database, 1_000, lambda: one.runner.run(one.claim()[0], _NEVER)) is False
+        assert killed(database, 1_000, lambda: one.run(one.claim()[0])) is False
         assert contents(root) == done(before)
         came_to_it = killed(database, point, lambda: recover(database, tmp_path))
         other = house(database, tmp_path, pid=3)
@@ -197,7 +195,7 @@ def died(database: Database, folder: Path, *steps: Callable[[Request], None]) ->
     one.persona._script.clear()
     one.persona._script.append(doing(*steps, dies))
     with pytest.raises(Died):
-        one.runner.run(claim, _NEVER)
+        one.run(claim)
     return one
 
 

@@ -33,7 +33,7 @@ from app.runs.run import Origin, Outcome, Run, Status
 from app.runs.runner import MOST_ERROR, MOST_RESPONSE, Runner
 from app.runs.tables import runs
 from app.tasks.task import Author, Task
-from tests.house import MIDNIGHT, OWNER, AwayDatabase, House
+from tests.house import MIDNIGHT, OWNER, AwayDatabase, House, run_to_its_end
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_a_run_waits_for_a_ledger_that_does_not_answer(house: House) -> None:
     (claim,) = house.claim()
     book = ForgetfulBook(house)
     runner = Runner(house.persona, book, house.clock, longest=timedelta(minutes=1))
-    assert runner.run(claim, Event()).status is Status.SUCCEEDED
+    assert run_to_its_end(runner, claim).status is Status.SUCCEEDED
     assert book.asked == 3
 
 
@@ -445,6 +445,7 @@ def test_a_run_that_ends_only_because_its_process_stops_is_given_back_without_an
         owner=house.processes.id,
         places=1,
         pool=ThreadPoolExecutor(),
+        closers=ThreadPoolExecutor(),
         filers=ThreadPoolExecutor(),
     )
     house.add()
@@ -659,13 +660,15 @@ def test_pages_of_runs_follow_each_other_without_gap_or_repeat(house: House) -> 
 class _Breaks:
     """A recording that fails in a way that nobody foresaw."""
 
+    is_silent = False
+
     def begin(self, claim: Any) -> Any:
         return self
 
     def look_first(self) -> None:
         """See nothing."""
 
-    def finish(self, compared: object = ()) -> Any:
+    def finish(self, compared: object = (), seen: object = None) -> Any:
         raise RuntimeError
 
 
@@ -693,13 +696,13 @@ def _ended(house: House, *names: str) -> None:
         house.executions.start(name)
     for claim in house.claim():
         done = Outcome(status=Status.SUCCEEDED, completed_at=house.clock.now(), response="Done.")
-        house.engine._ended.append((claim, done))
+        house.engine._attempts._ended.append((claim, done))
 
 
 def test_a_drain_stores_what_it_can_where_the_database_refuses_one_outcome(house: House) -> None:
     _ended(house, "one", "two")
-    claim, done = house.engine._ended[0]
-    house.engine._ended[0] = (claim, replace(done, metadata={"odd": object()}))
+    claim, done = house.engine._attempts._ended[0]
+    house.engine._attempts._ended[0] = (claim, replace(done, metadata={"odd": object()}))
     house.close()
     assert sorted(house.outcomes()) == [("failed", "internal"), ("succeeded", None)]
 

@@ -24,7 +24,7 @@ DEEPEST = 32
 _SAVED_EVERY = timedelta(seconds=30)
 """How often at most what a restart need not read again is saved."""
 
-_RECENT = timedelta(milliseconds=50)
+_RECENT = timedelta(milliseconds=250)
 
 _RACY_NS = 100_000_000
 """Times of files are coarse: one that was changed so shortly before it was read is read again."""
@@ -78,15 +78,16 @@ class Snapshots:
         self._failed: SpaceError | None = None
         self.left_out: list[str] = []
 
-    def recent(self) -> str:
-        """Return a commit of the space as it was at most 50 ms ago.
+    def recent(self) -> tuple[str, timedelta]:
+        """Return a commit of the space as it was a moment ago, and how long ago: at most 250 ms.
 
         So many runs that begin one after the other need no walk each. Raises SpaceError.
         """
         with self._turn:
-            if self._last and self._clock.monotonic() - self._began <= _RECENT.total_seconds():
-                return self._last
-        return self.take()
+            age = timedelta(seconds=self._clock.monotonic() - self._began)
+            if self._last and age <= _RECENT:
+                return self._last, age
+        return self.take(), timedelta(0)
 
     def take(self, note: str = "") -> str:
         """Return the id of a commit that holds the space as it is, on the disk on return.

@@ -349,3 +349,18 @@ def test_a_folder_that_is_too_deep_and_a_file_that_cannot_be_read_are_left_out(
         "d/d/not_too_deep.md",
         "notes/a.md",
     ]
+
+
+def test_a_recent_look_serves_who_begins_shortly_after(
+    root: Path, files: Counting, tmp_path: Path
+) -> None:
+    clock = FakeClock(datetime(2026, 11, 24, tzinfo=UTC))
+    taken = Snapshots(files, store_of(tmp_path), tmp_path / "state" / "cache", clock)
+    first = taken.take()
+    (root / "new.md").write_text("new\n")
+    clock.advance(timedelta(milliseconds=200))
+    assert taken.recent() == (first, timedelta(milliseconds=200))
+    clock.advance(timedelta(milliseconds=100))
+    commit, age = taken.recent()
+    assert "new.md" in store_of(tmp_path).files(commit)
+    assert age == timedelta(0)

@@ -1,0 +1,247 @@
+"""The runs of one process: who asks, who waits, who is closed together with whom."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.core.clock import FakeClock
+from app.runs.attempts import Attempts
+from app.runs.ledger import Claim
+from app.runs.recording import Unchanged
+from app.runs.run import Origin, Outcome, Status
+from app.runs.runner import Answered
+from tests.house import MIDNIGHT
+
+
+class Later(Executor):
+    """An executor whose work is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.work.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def go_on(self) -> None:
+        work, self.work = self.work, []
+        for each in work:
+            each()
+
+
+class Silent(Unchanged):
+    is_silent = True
+
+
+class Answering:
+    """A runner whose persona takes its time, and which notes what it was asked."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.takes = timedelta(0)
+        self.recording: Unchanged = Silent()
+        self.asked: list[str] = []
+        self.closed: list[list[str]] = []
+        self.on_ask: Callable[[], None] = lambda: None
+        self.on_close: Callable[[], None] = lambda: None
+
+    def ask(self, claim: Claim, cancelled: threading.Event) -> Answered:
+        self.asked.append(claim.run_id)
+        self.clock.advance(self.takes)
+        self.on_ask()
+        status = Status.CANCELLED if cancelled.is_set() else Status.SUCCEEDED
+        outcome = Outcome(status=status, completed_at=self.clock.now())
+        return Answered(claim=claim, outcome=outcome, cancelled=cancelled, recording=self.recording)
+
+    def close(self, answered: Sequence[Answered]) -> list[Outcome]:
+        self.closed.append([each.claim.run_id for each in answered])
+        self.on_close()
+        return [each.outcome for each in answered]
+
+
+class Place:
+    def __init__(self) -> None:
+        self.clock = FakeClock(MIDNIGHT)
+        self.runner = Answering(self.clock)
+        self.pool, self.closers = Later(), Later()
+        self.progress = 0
+        runner: Any = self.runner
+        self.attempts = Attempts(
+            runner, self.clock, pool=self.pool, closers=self.closers, on_progress=self._count
+        )
+
+    def _count(self) -> None:
+        self.progress += 1
+
+    def wanted(self, places: int) -> int:
+        return self.attempts.wanted(places)[0]
+
+    def has_learned_that_it_is_quick(self) -> None:
+        for number in range(40):
+            self.attempts.wanted(1)
+            self.attempts.begin([claim(f"quick-{number}")])
+            self.pool.go_on()
+            self.closers.go_on()
+        self.attempts.take_ended()
+        self.attempts.stored()
+        self.runner.asked.clear()
+        self.runner.closed.clear()
+
+
+def claim(run_id: str) -> Claim:
+    return Claim(
+        run_id=run_id,
+        attempt=1,
+        owner="here",
+        task_id="task",
+        task_name="Task",
+        revision=1,
+        origin=Origin.SCHEDULE,
+        scheduled_for=MIDNIGHT,
+        started_at=MIDNIGHT,
+        number=1,
+        previous=None,
+    )
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def test_a_run_gives_its_place_away_with_the_answer(place: Place) -> None:
+    assert place.wanted(1) == 1
+    place.attempts.begin([claim("one")])
+    assert place.attempts.wanted(1) == (0, 0)
+    place.pool.go_on()
+    assert place.attempts.wanted(1) == (1, 1), "it runs still, but takes no place"
+    assert place.attempts.held() == {"one"}
+    place.closers.go_on()
+    assert place.attempts.wanted(1) == (1, 1), "until its outcome is taken to be stored"
+    assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
+    assert place.attempts.wanted(1) == (1, 0)
+    assert place.attempts.held() == {"one"}
+    place.attempts.stored()
+    assert place.attempts.held() == set()
+
+
+def test_each_answer_and_each_outcome_is_told(place: Place) -> None:
+    place.wanted(1)
+    place.attempts.begin([claim("one")])
+    place.pool.go_on()
+    assert place.progress == 1
+    place.closers.go_on()
+    assert place.progress == 2
+
+
+def test_nothing_is_claimed_ahead_of_a_persona_that_takes_its_time(place: Place) -> None:
+    place.runner.takes = timedelta(seconds=30)
+    assert place.wanted(8) == 8
+    place.attempts.begin([claim(str(number)) for number in range(8)])
+    place.pool.go_on()
+    assert place.wanted(8) == 8
+
+
+def test_of_a_quick_persona_a_quarter_more_is_claimed_and_asks_when_a_place_is_free(
+    place: Place,
+) -> None:
+    place.has_learned_that_it_is_quick()
+    assert place.attempts.wanted(8) == (10, 2)
+    place.attempts.begin([claim(str(number)) for number in range(10)])
+    assert place.attempts.is_ahead
+    assert place.wanted(8) == 0
+    assert len(place.pool.work) == 8, "no more ask at one time than there are places"
+    at_once: list[int] = []
+    place.runner.on_ask = lambda: at_once.append(place.attempts._asking)
+    place.pool.work.pop(0)()
+    assert place.runner.asked == ["0", "8", "9"], "who answered takes the next ones along"
+    assert at_once == [8, 8, 8]
+    assert not place.attempts.is_ahead
+
+
+def test_a_persona_that_becomes_slow_is_found_out(place: Place) -> None:
+    place.has_learned_that_it_is_quick()
+    place.runner.takes = timedelta(minutes=1)
+    place.attempts.begin([claim("slow")])
+    place.pool.go_on()
+    assert place.wanted(8) == 8
+
+
+def test_places_that_were_taken_away_are_not_used(place: Place) -> None:
+    place.has_learned_that_it_is_quick()
+    place.wanted(8)
+    place.attempts.begin([claim(str(number)) for number in range(10)])
+    assert place.wanted(4) == 0, "another process has come, and takes its share"
+    place.pool.work.pop(0)()
+    assert place.runner.asked == ["0"]
+
+
+def test_runs_that_ended_meanwhile_share_one_look(place: Place) -> None:
+    place.wanted(4)
+    place.attempts.begin([claim(name) for name in "abc"])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.runner.closed == [["a", "b", "c"]]
+    assert {each.run_id for each, _ in place.attempts.take_ended()} == {"a", "b", "c"}
+
+
+def test_runs_that_announced_changes_are_closed_one_by_one(place: Place) -> None:
+    place.runner.recording = Unchanged()
+    place.wanted(4)
+    place.attempts.begin([claim(name) for name in "ab"])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.runner.closed == [["a"], ["b"]]
+
+
+def test_who_looks_goes_on_with_what_came_meanwhile(place: Place) -> None:
+    place.wanted(4)
+    place.attempts.begin([claim("first"), claim("second")])
+    place.pool.work.pop(0)()
+
+    def second_answers() -> None:
+        if place.pool.work:
+            place.pool.go_on()
+            place.closers.work.pop()()
+            assert place.runner.closed == [["first"]], "one look at a time"
+
+    place.runner.on_close = second_answers
+    place.closers.work.pop(0)()
+    assert place.runner.closed == [["first"], ["second"]]
+
+
+def test_after_a_crowd_the_next_look_waits_for_more(place: Place) -> None:
+    place.wanted(2)
+    place.attempts.begin([claim("one")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.clock.now() == MIDNIGHT, "a run by itself waits for nobody"
+    place.attempts.begin([claim("two"), claim("three")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.clock.now() > MIDNIGHT
+
+
+def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
+    for number in range(7):
+        place.wanted(2)
+        place.attempts.begin([claim(str(number))])
+        place.pool.go_on()
+    assert place.wanted(2) == 0
+    place.closers.go_on()
+    assert place.wanted(2) == 2
+
+
+def test_all_are_told_to_end_those_that_wait_too(place: Place) -> None:
+    place.has_learned_that_it_is_quick()
+    place.wanted(4)
+    place.attempts.begin([claim(name) for name in "abcde"])
+    assert {each.run_id for each in place.attempts.cancel()} == set("abcde")
+    place.pool.go_on()
+    place.closers.go_on()
+    assert {outcome.status for _, outcome in place.attempts.take_ended()} == {Status.CANCELLED}
+    assert place.attempts.count == 0
