@@ -58,6 +58,7 @@ class TakingBack:
             made = self._space.trail.of_attempt(connection, run_id, attempt)
         taken = self._take_back(made, Kind.ROLLBACK, alive_until)
         if made:
+            self._close(run_id, attempt)
             log.warning(
                 "run.rolled_back",
                 run_id=run_id,
@@ -118,6 +119,13 @@ class TakingBack:
                     now = space.clock.now()
                     attribute(connection, space, step, changes, now, silent=False)
                     space.trail.end(connection, step, commit, now)
+
+    def _close(self, run_id: str, attempt: int) -> None:
+        """Note that what is left of an attempt needs nothing: it changed no file by itself."""
+        space = self._space
+        with space.database.write() as connection:
+            left = space.trail.of_attempt(connection, run_id, attempt)
+            space.trail.undone(connection, left, space.clock.now())
 
     def _take_back(
         self, made: Sequence[Step], kind: Kind, alive_until: datetime | None

@@ -274,6 +274,26 @@ def test_what_a_script_of_a_dead_attempt_changed_goes_too(
     other = house(database, tmp_path, pid=2)
     other.release()
     assert contents(root) == before
+    assert other.outcomes() == [("queued", None)]
+
+
+def test_what_was_announced_and_not_changed_keeps_no_run(
+    database: Database, tmp_path: Path, root: Path
+) -> None:
+    """Its process died after what it changed was written down, before the outcome was."""
+    before = contents(root)
+    one = house(database, tmp_path)
+    one.add("one")
+    one.executions.start("one")
+    (claim,) = one.claim()
+    changes = SpaceRecorder(one.space).begin(claim)
+    changes.announce([JOURNAL])
+    changes.announce_all()
+    assert changes.finish() == []
+    other = house(database, tmp_path, pid=2)
+    other.release()
+    assert contents(root) == before
+    assert other.outcomes() == [("queued", None)]
 
 
 def test_a_space_that_cannot_be_used_keeps_the_run_until_it_can(
