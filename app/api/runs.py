@@ -134,11 +134,13 @@ def _attempts(run: Run, ended: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
     "GET",
     "/runs/<run_id:run_id>/diff",
     answers={200: Answer(description="What the run changed", schema=RunDiff)},
+    problems={410},
 )
 def diff_of_run(run_id: str) -> Response:
     """Show what a run changed in the space
 
-    At most 1,000 files and some 2 MiB of what changed in them.
+    At most 1,000 files and some 2 MiB of what changed in them. 410 where the history of the space
+    does not hold it any more.
     """
     found = services().space_history.diff(run_id)
     files = [asdict(file) for file in found.files]
@@ -149,12 +151,13 @@ def diff_of_run(run_id: str) -> Response:
     "POST",
     "/runs/<run_id:run_id>/revert",
     answers={200: Answer(description="What was taken back", schema=Reverted)},
-    problems={409},
+    problems={409, 410},
 )
 def revert_run(run_id: str) -> Response:
     """Take back what a run changed
 
-    What others changed since stays. 409 where nothing could be taken back, or the run goes on.
+    What others changed since stays. 409 where nothing could be taken back, or the run goes on; 410
+    where the history of the space does not hold any more what was there before.
     """
     taken = services().taking_back.revert(run_id)
     return answer({"reverted": taken.reverted, "conflicts": taken.conflicts})

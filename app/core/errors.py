@@ -305,6 +305,14 @@ class SpaceBusy(SpaceError):
         return {"Retry-After": "2"}
 
 
+class HistoryLost(SpaceError):
+    """What the history of the space held is gone: it was removed, or is damaged."""
+
+    problem = "history-lost"
+    title = "History lost"
+    status = 410
+
+
 class PersonaError(PersonaTasksError):
     """The persona gave no answer that counts.
 

@@ -210,11 +210,18 @@ class Ledger:
         return accepted
 
     def release(
-        self, connection: Connection, held: Row[Any], *, reason: str, rerun: bool, now: datetime
+        self,
+        connection: Connection,
+        held: Row[Any],
+        *,
+        reason: str,
+        rerun: bool,
+        now: datetime,
+        remark: str = "",
     ) -> Status:
         """End an attempt whose process is gone; the run is queued again or ends `interrupted`.
 
-        What the attempt changed in the space is taken back already.
+        What the attempt changed in the space is taken back already, or the remark says otherwise.
         """
         attempt = {
             "run_id": held.id,
@@ -238,7 +245,7 @@ class Ledger:
                 status=Status.INTERRUPTED,
                 completed_at=now,
                 reason=reason,
-                error="the process that worked on it ended before the run was finished",
+                error=f"the process that worked on it ended before the run was finished{remark}",
             )
             values = _outcome_values(outcome)
             task_rows.note_runs(connection, [_last_run(held.task_id, held.started_at, outcome)])

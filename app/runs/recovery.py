@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection, Row, literal_column, select
 
 from app.core.clock import Clock
-from app.core.errors import RevisionNotFound, SpaceError
+from app.core.errors import HistoryLost, RevisionNotFound, SpaceError
 from app.database import Database
 from app.runs.history import run_of
 from app.runs.ledger import Ledger
@@ -20,6 +20,8 @@ from app.tasks.task import OnInterrupt, Snapshot, Task
 log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS = 2
+NOT_PUT_BACK = "not_put_back"
+_STAYS = "; what it had changed in the space could not be put back"
 _SETTLED_AFTER = timedelta(seconds=15)
 _STEP_OF_THE_CLOCK = timedelta(seconds=5)
 _STANDSTILL = timedelta(seconds=10)
@@ -46,7 +48,10 @@ class Undoing(Protocol):
         """Say whether the attempt announced changes that were not taken back."""
 
     def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> object:
-        """Take them back; raise where that has to be tried again."""
+        """Take them back; raise HistoryLost where nobody can, SpaceError where it may go later."""
+
+    def give_up(self, connection: Connection, run_id: str, attempt: int) -> None:
+        """Note that they stay."""
 
     def unlive(self, connection: Connection, run_id: str, since: datetime) -> None:
         """Remove what an attempt that began then remembered and felt."""
@@ -104,8 +109,9 @@ class Recovery:
         reruns = self._reruns(list(holders))
         released, changed = self._release(holders, reruns, reason)
         for run_id, (attempt, alive_until) in changed.items():
-            if self._take_back(run_id, attempt, alive_until):
-                released += self._release({run_id: (attempt, None)}, reruns, reason)[0]
+            ending = self._take_back(run_id, attempt, alive_until, reason)
+            if ending is not None:
+                released += self._release({run_id: (attempt, None)}, reruns, ending)[0]
         return released
 
     def _release(
@@ -113,7 +119,8 @@ class Recovery:
     ) -> tuple[int, dict[str, tuple[int, datetime | None]]]:
         """End attempts that changed nothing; let go of the others, and return those.
 
-        With each goes until when its process may have lived.
+        With each goes until when its process may have lived. With the reason NOT_PUT_BACK those
+        that did change something end too, and are not made again on top of what stays.
 
         Nobody holds a run that was let go of: what its process still says is refused, and whoever
         finds it goes on with taking back.
@@ -124,13 +131,23 @@ class Recovery:
             for row in self._ledger.locked_running(connection, list(holders)):
                 if holders[row.id] != (row.attempt, row.owner):
                     continue
-                if self._has_changed(connection, row):
+                if reason == NOT_PUT_BACK:
+                    self._give_up(connection, row)
+                elif self._has_changed(connection, row):
                     changed[row.id] = (row.attempt, self._let_go(connection, row))
                     continue
                 if self._taking_back is not None:
                     self._taking_back.unlive(connection, row.id, row.started_at)
-                rerun = row.attempt < MOST_ATTEMPTS and reruns.get(row.id, False)
-                status = self._ledger.release(connection, row, reason=reason, rerun=rerun, now=now)
+                may_rerun = row.attempt < MOST_ATTEMPTS and reason != NOT_PUT_BACK
+                rerun = may_rerun and reruns.get(row.id, False)
+                status = self._ledger.release(
+                    connection,
+                    row,
+                    reason=reason,
+                    rerun=rerun,
+                    now=now,
+                    remark=_STAYS if reason == NOT_PUT_BACK else "",
+                )
                 log.warning("run.interrupted", run_id=row.id, reason=reason, now=str(status))
                 released += 1
         return released, changed
@@ -147,16 +164,25 @@ class Recovery:
         undoing = self._taking_back
         return undoing is not None and undoing.is_needed(connection, row.id, row.attempt)
 
-    def _take_back(self, run_id: str, attempt: int, alive_until: datetime | None) -> bool:
-        """Take back what an attempt changed; False where it has to be tried again."""
+    def _give_up(self, connection: Connection, row: Row[Any]) -> None:
+        if self._taking_back is not None:
+            self._taking_back.give_up(connection, row.id, row.attempt)
+
+    def _take_back(
+        self, run_id: str, attempt: int, alive_until: datetime | None, reason: str
+    ) -> str | None:
+        """Take back what an attempt changed; return the reason of its end, None to try again."""
         try:
             if self._taking_back is not None:
                 self._taking_back.rollback(run_id, attempt, alive_until)
+        except HistoryLost as error:
+            log.error("run.cannot_be_rolled_back", run_id=run_id, error=error.detail)
+            return NOT_PUT_BACK
         except SpaceError as error:
             # the run stays as it is, without an owner, and is found again
             log.warning("run.not_rolled_back", run_id=run_id, error=error.detail)
-            return False
-        return True
+            return None
+        return reason
 
     def _release_orphans(self) -> int:
         if self._clock_was_stepped():

@@ -52,6 +52,7 @@ REASONS: Mapping[str, str] = {
     "task_deleted": "the task was deleted before the queued run began",
     "timeout": "the run did not finish within its time",
     "process_died": "the process that worked on the run died, and it is not run again",
+    "not_put_back": "the process died, and what it changed in the space could not be put back",
     "drained": "the service stopped before the run was finished, and it is not run again",
     "cancelled": "somebody cancelled the run",
     "persona_unreachable": "no connection to the persona could be made; it never saw the prompt",

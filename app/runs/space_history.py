@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.core.errors import NoSuchFile, SpaceBusy, SpaceError
+from app.core.errors import HistoryLost, NoSuchFile, SpaceBusy, SpaceError
 from app.persona.history.files import normal
 from app.persona.history.lines import attributed, hunks, is_text, split, unified
 from app.persona.history.store import NOT_KEPT
@@ -111,13 +111,15 @@ class SpaceHistory:
         self._history = history
 
     def diff(self, run_id: str) -> RunDiff:
-        """Return what a run changed, file by file; raise RunNotFound.
+        """Return what a run changed, file by file; raise RunNotFound, HistoryLost.
 
         What a dead attempt did and what was rolled back is not among it. At most 1,000 files are
         shown, and of those beyond 2 Mi characters that they changed.
         """
         run = self._history.run(run_id)
         with self._space.database.read() as connection:
+            if self._space.trail.is_elsewhere(connection, run_id):
+                raise HistoryLost(f"the history of this space does not know run {run_id}")
             made = self._space.trail.of_run(connection, run_id, reverted=True)
             made = [step for step in made if not _is_rolled_back(step, run)]
             paths = sorted({step.path for step in made} - {EVERYTHING})
@@ -200,10 +202,10 @@ class SpaceHistory:
             return ""
         try:
             return unified(self._space.content(before), self._space.content(after))
-        except SpaceBusy:
+        except (SpaceBusy, HistoryLost):
             raise
         except SpaceError:
-            return "not kept: the file was too large, or it was too long ago\n"
+            return "not kept: the file was too large\n"
 
     def _versions(
         self,

@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from app.core.errors import NothingToRevert, RunNotFinished, SpaceBusy, SpaceError
+from app.core.errors import (
+    HistoryLost,
+    NothingToRevert,
+    RunNotFinished,
+    SpaceBusy,
+    SpaceError,
+)
 from app.persona.client import Deadline
 from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.history.lines import merged
@@ -25,10 +31,14 @@ _LOCKED_WITHIN = timedelta(seconds=2)
 
 @dataclass(frozen=True, kw_only=True)
 class TakenBack:
-    """Files that are as if the run had not changed them, and those that somebody changed since."""
+    """Files that are as if the run had not changed them, and those that somebody changed since.
+
+    Of a rollback, `lost` are those of which the history does not hold any more what they were.
+    """
 
     reverted: Sequence[str]
     conflicts: Sequence[str]
+    lost: Sequence[str] = ()
 
 
 Unlive = Callable[[Connection, str, datetime], int]
@@ -51,12 +61,18 @@ class TakingBack:
 
         A file that was written after `alive_until` was written by somebody else. What cannot be
         taken back is left, and noted. Raises SpaceBusy, LedgerUnavailable: then it is to be done
-        again.
+        again; HistoryLost where that would not help, see `give_up`.
         """
-        self._settle(run_id, attempt, alive_until)
+        lost: HistoryLost | None = None
+        try:
+            self._settle(run_id, attempt, alive_until)
+        except HistoryLost as error:
+            lost = error
         with self._space.database.read() as connection:
             made = self._space.trail.of_attempt(connection, run_id, attempt)
         taken = self._take_back(made, Kind.ROLLBACK, alive_until)
+        if lost is not None or taken.lost:
+            raise lost or HistoryLost
         if made:
             self._close(run_id, attempt)
             log.warning(
@@ -72,18 +88,23 @@ class TakingBack:
         """Take back what a finished run changed, but for the mirror of the mood.
 
         The next answer writes that anew, so every later run would stand in the way of it.
-        Raises RunNotFound, RunNotFinished, and NothingToRevert where no file could be put back.
+        Raises RunNotFound, RunNotFinished, and where no file could be put back NothingToRevert, or
+        HistoryLost.
         """
         if self._history.run(run_id).status.is_open:
             raise RunNotFinished(run_id)
         with self._space.database.read() as connection:
             made = self._space.trail.of_run(connection, run_id)
+            is_elsewhere = self._space.trail.is_elsewhere(connection, run_id)
         made = [step for step in made if step.path != MOOD_FILE]
         taken = self._take_back(made, Kind.REVERT, None)
+        if is_elsewhere or (taken.lost and not taken.reverted):
+            raise HistoryLost(f"the history of this space does not know what run {run_id} changed")
+        conflicts = [*taken.conflicts, *taken.lost]
         if not taken.reverted:
-            raise NothingToRevert(run_id, taken.conflicts)
-        log.info("run.reverted", run_id=run_id, reverted=taken.reverted, conflicts=taken.conflicts)
-        return taken
+            raise NothingToRevert(run_id, conflicts)
+        log.info("run.reverted", run_id=run_id, reverted=taken.reverted, conflicts=conflicts)
+        return TakenBack(reverted=taken.reverted, conflicts=conflicts)
 
     def unlive(self, connection: Connection, run_id: str, since: datetime) -> None:
         """Remove what an attempt that began then remembered and felt.
@@ -93,6 +114,12 @@ class TakingBack:
         gone = sum(unlive(connection, run_id, since) for unlive in self._lived)
         if gone:
             log.warning("run.unlived", run_id=run_id, memories_and_moods=gone)
+
+    def give_up(self, connection: Connection, run_id: str, attempt: int) -> None:
+        """Note that what an attempt changed stays; belongs in the transaction that ends it."""
+        now = self._space.clock.now()
+        for step in self._space.trail.of_attempt(connection, run_id, attempt):
+            self._space.trail.leave(connection, step, NOT_KEPT, now)
 
     def is_needed(self, connection: Connection, run_id: str, attempt: int) -> bool:
         """Say whether the attempt announced changes here that were not taken back."""
@@ -132,6 +159,7 @@ class TakingBack:
     ) -> TakenBack:
         reverted: list[str] = []
         conflicts: list[str] = []
+        lost: list[str] = []
         for path in sorted({step.path for step in made} - {EVERYTHING}):
             mine = [step for step in made if step.path == path]
             if not any(step.is_change for step in mine):
@@ -140,13 +168,17 @@ class TakingBack:
                 done = self._take_back_file(path, mine, kind, alive_until)
             except SpaceBusy:
                 raise
+            except HistoryLost as error:
+                log.warning("space.not_taken_back", path=path, error=error.detail)
+                lost.append(path)
+                continue
             except SpaceError as error:
                 log.warning("space.not_taken_back", path=path, error=error.detail)
                 done = False
                 if kind is Kind.ROLLBACK:
                     self._leave(mine, mine, NOT_KEPT)
             (reverted if done else conflicts).append(path)
-        return TakenBack(reverted=reverted, conflicts=conflicts)
+        return TakenBack(reverted=reverted, conflicts=conflicts, lost=lost)
 
     def _take_back_file(
         self, path: str, mine: Sequence[Step], kind: Kind, alive_until: datetime | None
@@ -162,9 +194,14 @@ class TakingBack:
                 return True
             space.files.clear(path)
             before, mode = space.keep(path)
-            possible, target = self._target(left, trail, before, alive_until)
             # a try that was killed wrote this step down already
             undoing = trail[-1] if _is_undoing(trail[-1], left[0], kind) else None
+            try:
+                possible, target = self._target(left, trail, before, alive_until)
+            except HistoryLost:
+                if undoing is not None:
+                    self._end(undoing, before)
+                raise
             if not possible:
                 self._give_up(left, trail, undoing, kind, before)
                 return False
@@ -224,10 +261,13 @@ class TakingBack:
         current: str | None,
     ) -> None:
         if undoing is not None:
-            with self._space.database.write() as connection:
-                self._space.trail.end(connection, undoing, undoing.before, self._space.clock.now())
+            self._end(undoing, undoing.before)
         if kind is Kind.ROLLBACK:
             self._leave(left, trail, current)
+
+    def _end(self, undoing: Step, after: str | None) -> None:
+        with self._space.database.write() as connection:
+            self._space.trail.end(connection, undoing, after, self._space.clock.now())
 
     def _leave(self, left: Sequence[Step], trail: Sequence[Step], current: str | None) -> None:
         """Note that steps of a dead attempt stay: they are not looked at again."""

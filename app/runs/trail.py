@@ -137,6 +137,12 @@ class Trail:
             query = query.where(steps.c.undone_at.is_(None))
         return self._found(connection, query.order_by(steps.c.at, steps.c.path, steps.c.number))
 
+    def is_elsewhere(self, connection: Connection, run_id: str) -> bool:
+        """Say whether all that is known of what a run changed is of another space than this."""
+        spaces = select(steps.c.space).where(steps.c.run_id == run_id).distinct()
+        found = set(connection.execute(spaces).scalars())
+        return bool(found) and self._space() not in found
+
     def of_attempt(self, connection: Connection, run_id: str, attempt: int) -> list[Step]:
         """Return the steps of an attempt that were neither taken back nor left."""
         return [

@@ -1,6 +1,7 @@
 """What runs changed, over HTTP and on the command line: shown, taken back, told line by line."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,20 @@ def test_one_command_takes_a_run_back(
     again = CliRunner().invoke(command_line, ["revert", run_id])
     assert again.exit_code == 1
     assert "nothing to do" in again.output
+
+
+def test_a_run_whose_history_was_removed_is_a_problem_of_its_own(
+    client: FlaskClient, settings: Settings, root: Path
+) -> None:
+    for path in ("note.md", JOURNAL):
+        (root / path).write_text("mine\n")
+    run_id = body_of(client.post(EXECUTE))["run_id"]
+    shutil.rmtree(settings.state_dir / "history.git")
+    shown = client.get(f"/api/runs/{run_id}/diff")
+    taken = client.post(f"/api/runs/{run_id}/revert")
+    for response in (shown, taken):
+        assert (response.status_code, body_of(response)["type"]) == (410, "/problems/history-lost")
+    assert run_id in body_of(taken)["detail"]
+    assert (root / "note.md").read_text() == "a note\n"
+    second = body_of(client.post(EXECUTE))["run_id"]
+    assert client.get(f"/api/runs/{second}/diff").status_code == 200

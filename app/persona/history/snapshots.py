@@ -12,7 +12,7 @@ import orjson
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import SpaceBusy, SpaceError
+from app.core.errors import HistoryLost, SpaceBusy, SpaceError
 from app.persona.history.files import LARGEST_KEPT, Content, SpaceFiles
 from app.persona.history.store import Kept, Store
 from app.persona.openat import is_plain_file
@@ -122,10 +122,15 @@ class Snapshots:
         return self._last
 
     def difference(self, before: str, after: str) -> list[FileChange]:
-        """Return what differs between two commits, by path."""
+        """Return what differs between two commits, by path; raise HistoryLost."""
         if before == after:
             return []
-        found = sorted(self._store.difference(before, after), key=lambda change: change[0])
+        try:
+            found = sorted(self._store.difference(before, after), key=lambda change: change[0])
+        except HistoryLost:
+            # what else is known may be gone too: keep everything anew the next time
+            self._known = {}
+            raise
         return [FileChange(path=path, before=old, after=new) for path, old, new in found]
 
     def _answer(self) -> str:
@@ -137,22 +142,37 @@ class Snapshots:
         with self._store.alone():
             if not self._loaded:
                 self._known, self._loaded = self._load(), True
-            self._new = []
-            began = int(self._clock.now().timestamp() * 1e9)
-            with self._files.opened() as root:
-                seen = self._look(root)
-            tree, changed = self._trees(seen, began)
-            head = self._store.head()
-            if head is not None and self._store.tree_of(head) == tree:
-                commit = head
-            else:
-                message = "\n".join(notes) or "the space as it was found"
-                commit = self._store.commit(tree, message, self._clock.now(), self._new)
-                changed = True
-            if changed and self._clock.monotonic() >= self._save_again:
-                self._save(commit)
-                self._save_again = self._clock.monotonic() + _SAVED_EVERY.total_seconds()
-            return commit
+            try:
+                return self._committed(notes)
+            except HistoryLost as error:
+                # what is known may be of a repository that was removed
+                log.warning("space.history_lost", error=error.detail)
+                self._known = {}
+            try:
+                return self._committed(notes)
+            except HistoryLost as error:
+                log.warning("space.history_lost", error=error.detail)
+                self._known = {}
+                self._store.begin_anew()
+            return self._committed(notes)
+
+    def _committed(self, notes: Sequence[str]) -> str:
+        self._new = []
+        began = int(self._clock.now().timestamp() * 1e9)
+        with self._files.opened() as root:
+            seen = self._look(root)
+        tree, changed = self._trees(seen, began)
+        head = self._store.head()
+        if head is not None and self._store.tree_of(head) == tree:
+            commit = head
+        else:
+            message = "\n".join(notes) or "the space as it was found"
+            commit = self._store.commit(tree, message, self._clock.now(), self._new)
+            changed = True
+        if changed and self._clock.monotonic() >= self._save_again:
+            self._save(commit)
+            self._save_again = self._clock.monotonic() + _SAVED_EVERY.total_seconds()
+        return commit
 
     def _look(self, root: int) -> _Folders:
         """Return what stands in each folder, the inner ones after the outer ones."""

@@ -18,12 +18,14 @@ import pygit2
 import structlog
 from pygit2.enums import Option, SortMode
 
-from app.core.errors import SpaceBusy, SpaceError
+from app.core.errors import HistoryLost, SpaceBusy, SpaceError
 
 log = structlog.get_logger(__name__)
 
 _SYNCED_SINGLY = 64
-_IDENTITY = "identity"
+_NEEDED = ("HEAD", "objects", "refs")
+"""What a folder without is no repository."""
+
 _REF = "refs/heads/space"
 _SIGNER = ("persona-tasks", "history@localhost")
 _FOLDER, _PLAIN, _PROGRAM = 0o40000, 0o100644, 0o100755
@@ -47,18 +49,24 @@ class Kept:
 
 
 class Store:
-    """Keeps contents by their hash; safe in any number of threads and processes."""
+    """Keeps contents by their hash; safe in any number of threads and processes.
+
+    Raises SpaceBusy where the system refuses something at the moment, HistoryLost where what is
+    named is not there any more, or damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._here = threading.local()
 
     def identity(self) -> str:
-        """Return what tells this store, and so its space, from any other; raise SpaceBusy."""
+        """Return what tells this space from any other, also after its repository was removed."""
+        place = self.path.with_suffix(".identity")
+        if not place.exists():
+            with self._locked(fcntl.LOCK_EX, ".mend"), self._failing():
+                self._draw_identity(place)
         with self._failing():
-            # made where there is none yet
-            _ = self._repository
-            return (self.path / _IDENTITY).read_text(encoding="ascii")
+            return place.read_text(encoding="ascii")
 
     def put(self, content: bytes) -> str:
         """Keep a content; return its id. It is on the disk after `sync`."""
@@ -80,11 +88,13 @@ class Store:
             _sync(self.path / "objects")
 
     def get(self, blob_id: str) -> bytes:
-        """Return a content; raise SpaceError where it is not kept any more."""
+        """Return a content; raise SpaceError where it was too large to be kept."""
+        if blob_id == NOT_KEPT:
+            raise SpaceError("the content was too large to be kept")
         with self._failing():
-            found = self._repository.get(blob_id) if blob_id != NOT_KEPT else None
+            found = self._object(blob_id)
         if not isinstance(found, pygit2.Blob):
-            raise SpaceError(f"the content {blob_id[:12]} is not kept")
+            raise HistoryLost(f"the history of the space does not hold {blob_id[:12]} any more")
         return bytes(found.data)
 
     def tree(self, folders: Mapping[str, str], files: Mapping[str, Kept]) -> str:
@@ -102,17 +112,20 @@ class Store:
         with self._failing():
             try:
                 reference = self._repository.references.get(_REF)
+                found = str(reference.target) if reference is not None else None
             except (pygit2.GitError, ValueError):
-                # what a power cut left of it; the objects are all there
-                log.warning("space.history_begins_anew")
-                (self.path / _REF).unlink(missing_ok=True)
-                return None
-            return str(reference.target) if reference is not None else None
+                found = ""
+            if found is None or (found and self.tree_of(found) is not None):
+                return found
+            # what a power cut left of it, or the commit is gone
+            log.warning("space.history_begins_anew")
+            (self.path / _REF).unlink(missing_ok=True)
+            return None
 
     def tree_of(self, commit_id: str) -> str | None:
         """Return the tree of a commit; None where it is not kept any more."""
         with self._failing():
-            commit = self._repository.get(commit_id)
+            commit = self._object(commit_id)
             return str(commit.tree_id) if isinstance(commit, pygit2.Commit) else None
 
     def commit(self, tree_id: str, message: str, at: datetime, new: Collection[str] = ()) -> str:
@@ -122,6 +135,8 @@ class Store:
         """
         with self._failing():
             parent = self.head()
+            if self._object(tree_id) is None:
+                raise KeyError(tree_id)
             signer = pygit2.Signature(*_SIGNER, int(at.timestamp()), 0)
             parents = [parent] if parent is not None else []
             made = self._repository.create_commit(None, signer, signer, message, tree_id, parents)
@@ -204,12 +219,18 @@ class Store:
         with self._locked(fcntl.LOCK_SH):
             yield
 
+    def begin_anew(self) -> None:
+        """Put the repository aside and make an empty one."""
+        with self._locked(fcntl.LOCK_EX, ".mend"), self._failing():
+            self._put_aside()
+            self._make()
+
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+    def _locked(self, how: int, lock: str = ".lock") -> Iterator[None]:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         with self._failing():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path.with_suffix(".lock"), flags, 0o600)
+            descriptor = os.open(self.path.with_suffix(lock), flags, 0o600)
         try:
             with self._failing():
                 fcntl.flock(descriptor, how)
@@ -221,33 +242,70 @@ class Store:
     def _repository(self) -> pygit2.Repository:
         """The repository, opened once a thread and process; made where there is none."""
         here = self._here.__dict__
-        if here.get("pid") != os.getpid():
+        if here.get("pid") != os.getpid() or not self.path.exists():
             # global to libgit2
             pygit2.option(Option.ENABLE_CACHING, False)
-            if not self.path.exists():
-                self._make()
-            here.update(pid=os.getpid(), repository=pygit2.Repository(str(self.path)))
+            here.update(pid=os.getpid(), repository=self._opened())
         found: pygit2.Repository = here["repository"]
         return found
 
+    def _opened(self) -> pygit2.Repository:
+        """Open the repository; what is none is put aside, for its owner to look at."""
+        with self._locked(fcntl.LOCK_EX, ".mend"):
+            if not all((self.path / name).exists() for name in _NEEDED):
+                self._put_aside()
+                self._make()
+            try:
+                return pygit2.Repository(str(self.path))
+            except pygit2.GitError as error:
+                raise SpaceBusy(f"the history of the space cannot be opened: {error}") from error
+
+    def _put_aside(self) -> None:
+        self._here.__dict__.clear()
+        with suppress(FileNotFoundError):
+            aside = f"{self.path.name}.damaged-{self.path.lstat().st_mtime_ns:x}"
+            self.path.rename(self.path.with_name(aside))
+            log.error("space.history_put_aside", name=aside)
+
+    def _object(self, id_: str) -> pygit2.Object | None:
+        """Return an object, None where it is gone.
+
+        One that is damaged is removed, or its content would count as kept for ever.
+        """
+        try:
+            return self._repository.get(id_)
+        except pygit2.GitError as error:
+            log.error("space.history_damaged", id=id_, error=str(error))
+            (self.path / "objects" / id_[:2] / id_[2:]).unlink(missing_ok=True)
+            return None
+
+    def _draw_identity(self, place: Path) -> None:
+        if place.exists():
+            return
+        with TemporaryDirectory(dir=place.parent, prefix=".history.") as folder:
+            # the name was drawn at random
+            unique = f"{Path(folder).name.rpartition('.')[2]}-{Path(folder).stat().st_mtime_ns:x}"
+            with suppress(FileNotFoundError):
+                # where it was kept before
+                unique = (self.path / "identity").read_text(encoding="ascii")
+            drawn = Path(folder) / place.name
+            drawn.write_text(unique, encoding="ascii")
+            _sync(drawn)
+            drawn.rename(place)
+        _sync(place.parent)
+
     def _make(self) -> None:
         """Make the repository under another name, so that it is whole when it gets its own."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.path.parent, prefix=".history.") as folder:
             made = pygit2.init_repository(folder, bare=True)
             # most contents are named by the ledger only: git must not take them for garbage
             made.config["gc.auto"] = 0
             made.config["gc.pruneExpire"] = "never"
-            # the name was drawn at random
-            unique = f"{Path(folder).name.rpartition('.')[2]}-{Path(folder).stat().st_mtime_ns:x}"
-            (Path(folder) / _IDENTITY).write_text(unique, encoding="ascii")
             # no file is ever checked out of it, so a name that Windows reads as .git is a name
             made.config["core.protectNTFS"] = made.config["core.protectHFS"] = False
             os.sync()
-            with suppress(OSError):
-                # somebody else may have been quicker
-                Path(folder).rename(self.path)
-            Path(folder).mkdir(exist_ok=True)
+            Path(folder).rename(self.path)
+            Path(folder).mkdir()
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -255,7 +313,9 @@ class Store:
             yield
         except (pygit2.GitError, OSError, KeyError, ValueError) as error:
             self._here.__dict__.clear()
-            raise SpaceBusy(f"the history of the space cannot be used: {error}") from error
+            # what the system refuses comes as an OSError, from libgit2 too
+            kind = SpaceBusy if isinstance(error, OSError) else HistoryLost
+            raise kind(f"the history of the space cannot be used: {error}") from error
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,8 @@
 """The space at one moment: what is kept, what is left out, what is read again, what survives."""
 
 import os
+import resource
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,7 +13,7 @@ import pygit2
 import pytest
 
 from app.core.clock import FakeClock, SystemClock
-from app.core.errors import SpaceError
+from app.core.errors import HistoryLost, SpaceBusy, SpaceError
 from app.persona.history import files as space_files
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
@@ -219,12 +221,71 @@ def test_a_store_that_vanished_is_made_anew(root: Path, files: Counting, tmp_pat
     taken = later(tmp_path, files)
     taken.take()
     subprocess.run(["rm", "-rf", str(tmp_path / "state" / "history.git")], check=True)
-    with pytest.raises(SpaceError):
-        taken.take()
     assert sorted(Store(tmp_path / "state" / "history.git").files(taken.take())) == [
         "b.bin",
         "notes/a.md",
     ]
+
+
+def damage(store: Store, id_: str) -> None:
+    file = store.path / "objects" / id_[:2] / id_[2:]
+    file.chmod(0o600)
+    file.write_bytes(b"damaged")
+
+
+def test_a_content_that_was_damaged_is_kept_again(tmp_path: Path) -> None:
+    store = store_of(tmp_path)
+    blob_id = store.put(b"same")
+    damage(store, blob_id)
+    with pytest.raises(HistoryLost):
+        store.get(blob_id)
+    assert store.put(b"same") == blob_id
+    assert store.get(blob_id) == b"same"
+
+
+def test_a_history_that_takes_nothing_more_is_put_aside_for_a_new_one(
+    root: Path, files: Counting, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path)
+    commit = snapshots(files, tmp_path).take()
+    repository = pygit2.Repository(str(store.path))
+    damage(store, str(repository[commit].peel(pygit2.Tree)["notes"].id))
+    (tmp_path / "state" / "cache").unlink()
+    (root / "b.bin").write_bytes(b"new")
+    taken = snapshots(files, tmp_path).take()
+    assert sorted(store.files(taken)) == ["b.bin", "notes/a.md"]
+    assert len(list(store.path.parent.glob("history.git.damaged-*"))) == 1
+
+
+def test_what_the_system_refuses_for_a_moment_is_not_lost(
+    root: Path, files: Counting, tmp_path: Path
+) -> None:
+    store = store_of(tmp_path)
+    blob_id = store.put(b"kept")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(Path("/proc/self/fd").iterdir())) - 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened, hard[1]))
+    try:
+        with pytest.raises(SpaceBusy):
+            store.get(blob_id)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, hard)
+    assert store.get(blob_id) == b"kept"
+
+
+def test_the_identity_of_a_space_outlives_its_history(tmp_path: Path) -> None:
+    identity = store_of(tmp_path).identity()
+    store_of(tmp_path).put(b"x")
+    shutil.rmtree(store_of(tmp_path).path)
+    assert store_of(tmp_path).identity() == identity
+    assert Store(tmp_path / "other" / "history.git").identity() != identity
+
+
+def test_an_identity_that_was_kept_in_the_repository_stays_the_same(tmp_path: Path) -> None:
+    store = store_of(tmp_path)
+    store.put(b"x")
+    (store.path / "identity").write_text("as-before")
+    assert store.identity() == "as-before"
 
 
 _WRITER = """
