@@ -376,7 +376,7 @@ def build(
 
 def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedSpace:
     files = SpaceFiles(settings.persona_space)
-    store = Store(settings.state_dir / "history.git")
+    store = Store(settings.state_dir / "history.git", clock)
     return RecordedSpace(
         database=database,
         trail=Trail(database, store.identity),

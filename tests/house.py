@@ -136,7 +136,10 @@ class House:
         self.processes = Processes(
             database, self.clock, ids, Place(host="here", pid=pid, pid_started="")
         )
-        files, store = SpaceFiles(folder / "space"), Store(folder / "state" / "history.git")
+        files, store = (
+            SpaceFiles(folder / "space"),
+            Store(folder / "state" / "history.git", self.clock),
+        )
         files.root.mkdir(parents=True, exist_ok=True)
         self.space = Space(
             database=database,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from app.core.errors import SpaceError
+from app.core.errors import SpaceBusy, SpaceError
 from app.persona.client import Deadline
 from app.persona.openat import FILE, held, is_plain_file, read_bytes
 
@@ -16,18 +16,27 @@ log = structlog.get_logger(__name__)
 
 LARGEST_FILE = 8 * 1024 * 1024
 _LOCK_TRIED_EVERY = timedelta(milliseconds=20)
+_LOCK_TRIED_FOR = timedelta(seconds=30)
+"""Nobody writes for so long, unless its process is stopped."""
+
 _REWRITES = 10
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def lock(folder: int, deadline: Deadline) -> None:
-    """Lock the folder for this descriptor, against threads and processes; closing it unlocks."""
+    """Lock the folder for this descriptor, against threads and processes; closing it unlocks.
+
+    Raises what the deadline raises, and SpaceBusy where somebody keeps it locked for half a minute.
+    """
+    patience = deadline.sooner(_LOCK_TRIED_FOR)
     while True:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
-        except BlockingIOError:
+        except BlockingIOError as error:
             deadline.pause(_LOCK_TRIED_EVERY)
+            if not patience.remaining():
+                raise SpaceBusy("another process keeps this folder locked all the time") from error
         except OSError as error:
             # a file system without locks: the look before the rename must do
             log.debug("space.no_lock", error=str(error))
@@ -39,13 +48,15 @@ def rewrite(
     name: str,
     change: Callable[[bytes | None], bytes | None],
     before: Callable[[int, bool], None],
+    last: Callable[[], None],
 ) -> bool:
     """Put `change` of what the file holds in its place, and sync; False where that is None.
 
     `change` gets None where there is no file; it is asked again if somebody writes meanwhile.
     `before` is told by how many bytes the file will grow and whether it is new, right before it is
-    changed, and may raise to prevent that. Raises OSError, and SpaceError for what is no plain
-    file, would be larger than 8 MiB, or never stands still.
+    changed, and may raise to prevent that; so may `last`, when all but the new name is done, which
+    may be long after in a process that was stopped. Raises OSError, and SpaceError for what is no
+    plain file, would be larger than 8 MiB, or never stands still.
     """
     for _ in range(_REWRITES):
         old, status = _current(folder, name)
@@ -55,7 +66,7 @@ def rewrite(
         if len(content) > LARGEST_FILE:
             raise SpaceError(f"`{name}` would grow beyond {LARGEST_FILE} bytes; use another file")
         before(len(content) - (status.st_size if status else 0), status is None)
-        if replace(folder, name, content, status):
+        if replace(folder, name, content, status, last):
             return True
     raise SpaceError(f"`{name}` is being changed by somebody else all the time")
 
@@ -93,15 +104,22 @@ def _current(folder: int, name: str) -> tuple[bytes, os.stat_result | None]:
         return read_bytes(descriptor, LARGEST_FILE + 1), status
 
 
-def replace(folder: int, name: str, content: bytes, before: os.stat_result | None) -> bool:
+def replace(
+    folder: int,
+    name: str,
+    content: bytes,
+    before: os.stat_result | None,
+    last: Callable[[], None] = lambda: None,
+) -> bool:
     """Put new content in the place of a file, or of nothing; False where it changed since `before`.
 
-    The new file is complete and synced before it gets the name.
+    The new file is complete and synced before it gets the name; right before that `last` may raise.
     """
     temporary = f".{name}.tmp"
     _remove(folder, temporary)
     try:
         create(folder, temporary, content, like=before)
+        last()
         if not _is_still(folder, name, before):
             return False
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)

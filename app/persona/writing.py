@@ -115,10 +115,13 @@ class Hands:
     ) -> bool:
         def before(growth: int, is_new: bool) -> None:
             self._quota.take(growth, int(is_new))
+            announce()
+
+        def announce() -> None:
             changes.announce(["/".join(changeable(path))])
 
         lock(folder, deadline)
-        return rewrite(folder, name, change, before)
+        return rewrite(folder, name, change, before, last=announce)
 
     @contextmanager
     def _made(self, path: str, size: int, changes: Changes) -> Iterator[tuple[int, str]]:

@@ -1,8 +1,8 @@
-"""The APScheduler of this process, and the pulse that watches over it.
+"""The APScheduler of this process, and the threads that watch over it.
 
-It is started in every worker after the fork, never at import; there is no leader. The pulse says
-every ten seconds that the process lives, looks for runs of dead processes, and starts the clock
-again if its thread has died.
+It is started in every worker after the fork, never at import; there is no leader. The heart says
+every ten seconds that the process lives. The pulse looks for runs of dead processes, and starts the
+clock again if its thread has died; that may take long, and must not look like death.
 """
 
 import threading
@@ -57,7 +57,7 @@ class Clockwork:
         self._upkeep = upkeep
         self._scheduler: _Scheduler | None = None
         self._stopping = threading.Event()
-        self._pulse: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._beat_at: float | None = None
         self._state = "stopped"
 
@@ -75,8 +75,10 @@ class Clockwork:
         except LedgerUnavailable as error:
             # the pulse goes on trying; a worker that gave up here would take the service with it
             log.warning("clock.starts_without_ledger", error=error.detail)
-        self._pulse = threading.Thread(target=self._loop, name="pulse", daemon=True)
-        self._pulse.start()
+        for name, part in (("heart", self._beat_in_time), ("pulse", self.pulse)):
+            thread = threading.Thread(target=self._loop, args=(part,), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
         log.info("clock.started", process=self._processes.id)
 
     def stop_ringing(self) -> None:
@@ -89,8 +91,8 @@ class Clockwork:
     def stop(self) -> None:
         """Stop altogether; the process holds nothing any more."""
         self._stopping.set()
-        if self._pulse is not None:
-            self._pulse.join(5.0)
+        for thread in self._threads:
+            thread.join(5.0)
         self._processes.leave()
         log.info("clock.stopped", process=self._processes.id)
 
@@ -128,12 +130,10 @@ class Clockwork:
             self._scheduler.wakeup()
 
     def pulse(self) -> None:
-        """Do one unit of watching: heartbeat, recovery, the clock's own health, upkeep."""
+        """Do one unit of watching: recovery, the clock's own health, upkeep."""
         if self.is_started and not self._is_alive():
             log.error("clock.thread_died", ticked_at=str(self.ticked_at))
             self._start_scheduler()
-        if self._is_time_to_beat():
-            self._beat()
         for part in (self._recovery.step, self._planner.mend_clock_ahead, self._upkeep):
             try:
                 part()
@@ -141,14 +141,14 @@ class Clockwork:
                 # one that cannot do its work must not keep the others from theirs
                 log.warning("pulse.failed", error=error.detail)
 
-    def _loop(self) -> None:
+    def _loop(self, part: Callable[[], None]) -> None:
         while not self._clock.wait(self._stopping, _PULSE_EVERY):
             try:
-                self.pulse()
+                part()
             except PersonaTasksError as error:
                 log.warning("pulse.failed", error=error.detail)
             except Exception:
-                # the pulse keeps this process alive in the eyes of the others: note it, go on
+                # these threads keep this process alive in the eyes of the others: note it, go on
                 log.exception("pulse.broke")
 
     def _start_scheduler(self) -> None:
@@ -166,9 +166,10 @@ class Clockwork:
         since = self._clock.monotonic() - ticks if ticks is not None else 0.0
         return not self._is_alive() or since > _STUCK_AFTER.total_seconds()
 
-    def _is_time_to_beat(self) -> bool:
+    def _beat_in_time(self) -> None:
         since = self._clock.monotonic() - (self._beat_at or 0.0)
-        return self._beat_at is None or since >= HEARTBEAT_EVERY.total_seconds()
+        if self._beat_at is None or since >= HEARTBEAT_EVERY.total_seconds():
+            self._beat()
 
     def _beat(self) -> None:
         self._processes.beat(ticked_at=self.ticked_at, state=self._state)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +18,7 @@ import pygit2
 import structlog
 from pygit2.enums import Option, SortMode
 
+from app.core.clock import Clock
 from app.core.errors import HistoryLost, SpaceBusy, SpaceError
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,11 @@ class Kept:
         return 0o755 if self.program else 0o644
 
 
+_LOCK_TRIED_EVERY = timedelta(milliseconds=2)
+_LOCK_TRIED_FOR = timedelta(minutes=2)
+"""The first look at a large space takes long; longer than this only what is stopped."""
+
+
 class Store:
     """Keeps contents by their hash; safe in any number of threads and processes.
 
@@ -55,8 +61,9 @@ class Store:
     named is not there any more, or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
+        self._clock = clock
         self._here = threading.local()
 
     def identity(self) -> str:
@@ -233,10 +240,21 @@ class Store:
             descriptor = os.open(self.path.with_suffix(lock), flags, 0o600)
         try:
             with self._failing():
-                fcntl.flock(descriptor, how)
+                self._lock(descriptor, how)
             yield
         finally:
             os.close(descriptor)
+
+    def _lock(self, descriptor: int, how: int) -> None:
+        end = self._clock.monotonic() + _LOCK_TRIED_FOR.total_seconds()
+        while True:
+            try:
+                fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if self._clock.monotonic() >= end:
+                    raise SpaceBusy("another process keeps the history of the space") from None
+            self._clock.wait(threading.Event(), _LOCK_TRIED_EVERY)
 
     @property
     def _repository(self) -> pygit2.Repository:

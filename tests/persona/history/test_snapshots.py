@@ -47,12 +47,12 @@ def files(root: Path) -> Counting:
 
 
 def snapshots(files: SpaceFiles, tmp_path: Path) -> Snapshots:
-    store = Store(tmp_path / "state" / "history.git")
+    store = Store(tmp_path / "state" / "history.git", SystemClock())
     return Snapshots(files, store, tmp_path / "state" / "cache", SystemClock())
 
 
 def store_of(tmp_path: Path) -> Store:
-    return Store(tmp_path / "state" / "history.git")
+    return Store(tmp_path / "state" / "history.git", SystemClock())
 
 
 def aged(path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_store_that_vanished_is_made_anew(root: Path, files: Counting, tmp_pat
     taken = later(tmp_path, files)
     taken.take()
     subprocess.run(["rm", "-rf", str(tmp_path / "state" / "history.git")], check=True)
-    assert sorted(Store(tmp_path / "state" / "history.git").files(taken.take())) == [
+    assert sorted(Store(tmp_path / "state" / "history.git", SystemClock()).files(taken.take())) == [
         "b.bin",
         "notes/a.md",
     ]
@@ -278,7 +278,7 @@ def test_the_identity_of_a_space_outlives_its_history(tmp_path: Path) -> None:
     store_of(tmp_path).put(b"x")
     shutil.rmtree(store_of(tmp_path).path)
     assert store_of(tmp_path).identity() == identity
-    assert Store(tmp_path / "other" / "history.git").identity() != identity
+    assert Store(tmp_path / "other" / "history.git", SystemClock()).identity() != identity
 
 
 def test_an_identity_that_was_kept_in_the_repository_stays_the_same(tmp_path: Path) -> None:
@@ -297,7 +297,8 @@ from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
 
 state, root = Path(sys.argv[1]), Path(sys.argv[2])
-taken = Snapshots(SpaceFiles(root), Store(state / "history.git"), state / "cache", SystemClock())
+store = Store(state / "history.git", SystemClock())
+taken = Snapshots(SpaceFiles(root), store, state / "cache", SystemClock())
 print("ready", flush=True)
 number = 0
 while True:

@@ -276,8 +276,30 @@ def test_every_change_is_announced_before_its_first_byte(root: Path) -> None:
     calling.ok("edit_file", path="new.md", old="b", new="c")
     calling.ok("move_file", source="new.md", target="old.md")
     calling.ok("delete_file", path="old.md")
-    assert changes.paths == ["new.md", "new.md", "new.md", "new.md", "old.md", "old.md"]
-    assert held == [[False], [True], [True], [True, False], [True]]
+    assert changes.paths == [*["new.md"] * 7, "old.md", "old.md"]
+    assert held == [*[[False]] * 2, *[[True]] * 4, [True, False], [True]]
+
+
+def test_a_run_that_is_no_longer_ours_when_the_new_content_is_ready_changes_nothing(
+    root: Path,
+) -> None:
+    """Its process was stopped after the announcement, and the run was given up meanwhile."""
+
+    class Stopped(Announced):
+        def announce(self, paths: Sequence[str]) -> None:
+            super().announce(paths)
+            if len(self.paths) > 1:
+                raise PersonaCancelled
+
+    before = {path: path.is_dir() or path.read_bytes() for path in root.rglob("*")}
+    for name, arguments in [
+        ("write_file", {"path": "new.md", "content": "x"}),
+        ("append_file", {"path": JOURNAL, "content": "x"}),
+        ("edit_file", {"path": "scratch/notes.md", "old": "one", "new": "x"}),
+    ]:
+        with pytest.raises(PersonaCancelled):
+            Calling(file_tools(root), changes=Stopped()).answer(name, **arguments)
+    assert {path: path.is_dir() or path.read_bytes() for path in root.rglob("*")} == before
 
 
 def test_where_the_run_is_no_longer_ours_nothing_changes_and_the_run_ends(root: Path) -> None:
