@@ -110,16 +110,23 @@ class Snapshots:
             notes, self._notes = self._notes, []
         began = self._clock.monotonic()
         try:
-            self._last, self._failed, self._began = self._walk(notes), None, began
+            commit = self._walk(notes)
+            self._last, self._failed, self._began = commit, None, began
         except SpaceError as error:
-            # what is known may be of a store that is gone: look at everything the next time
+            # what is known may not be on the disk: look at everything the next time
             self._failed, self._known, self._last = error, {}, ""
+            raise
+        except BaseException:
+            # a fault of this look alone: somebody who waits looks anew
+            self._known, serves = {}, self._served
+            with self._turn:
+                self._notes[:0] = notes
             raise
         finally:
             with self._turn:
                 self._walking, self._served = False, serves
                 self._turn.notify_all()
-        return self._last
+        return commit
 
     def difference(self, before: str, after: str) -> list[FileChange]:
         """Return what differs between two commits, by path; raise HistoryLost."""

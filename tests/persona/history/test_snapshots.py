@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pygit2
 import pytest
@@ -210,6 +212,75 @@ def test_one_walk_serves_everybody_who_asked_before_it_began(root: Path, tmp_pat
     assert "late.md" in store_of(tmp_path).files(found[-1])
 
 
+@pytest.mark.parametrize("fault", [MemoryError, SpaceError])
+def test_nobody_is_given_a_commit_of_before_where_a_look_breaks(
+    root: Path, tmp_path: Path, fault: type[Exception]
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Breaking(SpaceFiles):
+        looks = 0
+
+        def entries(self, root: int, parts: Sequence[str]) -> list[tuple[str, os.stat_result]]:
+            found = super().entries(root, parts)
+            self.looks += not parts
+            if self.looks == 1:
+                entered.set()
+                go_on.wait(10)
+            if self.looks == 2:
+                raise fault("broken")
+            return found
+
+    taken = snapshots(Breaking(root), tmp_path)
+    found: list[str] = []
+    refused: list[str] = []
+
+    def take() -> None:
+        try:
+            found.append(taken.take("a run"))
+        except (MemoryError, SpaceError) as error:
+            refused.append(str(error))
+
+    first = threading.Thread(target=taken.take)
+    first.start()
+    assert entered.wait(10)
+    (root / "late.md").write_text("late\n")
+    others = [threading.Thread(target=take) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    while taken._asked < 4:
+        threading.Event().wait(0.005)
+    go_on.set()
+    for thread in (first, *others):
+        thread.join()
+    assert set(refused) == {"broken"}
+    assert all("late.md" in store_of(tmp_path).files(commit) for commit in found)
+    assert (len(found), len(refused)) == ((2, 1) if fault is MemoryError else (0, 3))
+
+
+def test_what_a_look_that_broke_had_kept_is_kept_again(root: Path, tmp_path: Path) -> None:
+    """It was not synced, so the next commit must not take it for safe."""
+
+    class Breaking(Store):
+        breaks = False
+
+        def commit(self, *args: Any, **given: Any) -> str:
+            if self.breaks:
+                raise MemoryError
+            return super().commit(*args, **given)
+
+    store = Breaking(tmp_path / "state" / "history.git", SystemClock())
+    files = Counting(root)
+    clock = FakeClock(datetime.now(UTC) + timedelta(hours=1))
+    taken = Snapshots(files, store, tmp_path / "state" / "cache", clock)
+    store.breaks = True
+    with pytest.raises(MemoryError):
+        taken.take()
+    store.breaks = False
+    taken.take()
+    assert files.reads == 4
+
+
 def test_a_space_that_cannot_be_opened_is_not_an_empty_one(tmp_path: Path) -> None:
     with pytest.raises(SpaceError):
         snapshots(SpaceFiles(tmp_path / "nowhere"), tmp_path).take()
@@ -263,8 +334,9 @@ def test_what_the_system_refuses_for_a_moment_is_not_lost(
     store = store_of(tmp_path)
     blob_id = store.put(b"kept")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    opened = len(list(Path("/proc/self/fd").iterdir())) - 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (opened, hard[1]))
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard[1]))
     try:
         with pytest.raises(SpaceBusy):
             store.get(blob_id)
