@@ -101,13 +101,17 @@ def _prefers_async(prefer: str) -> bool:
 
 
 def _finished(here: Services, run: Run) -> Run:
-    """Wait for the end of a run, as long as it may take and some time in the queue.
+    """Wait for the end of a run and its file, as long as it may take and some time in the queue.
 
     Returns it open if it takes longer, or if this process stops.
     """
+    if not run.status.is_open and here.engine.is_filed(run):
+        return run
     end = here.clock.monotonic() + (_longest(here, run) + _QUEUE_TIME).total_seconds()
-    while run.status.is_open and not here.engine.is_draining and here.clock.monotonic() < end:
+    while not here.engine.is_draining and here.clock.monotonic() < end:
         run = here.engine.wait(run.id, _LOOK_EVERY)
+        if not run.status.is_open:
+            break
     return run
 
 

@@ -31,6 +31,8 @@ _POLL = timedelta(milliseconds=250)
 _STOP_WITHIN = timedelta(seconds=3)
 _GATHERED_FOR = timedelta(milliseconds=20)
 _MOST_ENDED = 500
+_FILED_WITHIN = timedelta(minutes=1)
+"""By then recovery has written the file that a dead process did not."""
 _CROWD = 5
 
 
@@ -165,7 +167,7 @@ class Engine:
         self._work.set()
 
     def wait(self, run_id: str, span: timedelta) -> Run:
-        """Wait until a run is finished and its result file written, at most for the span.
+        """Wait at most for the span until a run is finished, and then for its result file.
 
         Returns the run as it is then, open if the time was not enough.
         """
@@ -175,13 +177,20 @@ class Engine:
             while True:
                 ended_here = self._clock.wait(done, _POLL)
                 run = self._history.run(run_id)
-                is_here = self._attempts.goes_on(run_id) or run_id in self._unfiled
-                if not run.status.is_open and (ended_here or not is_here):
+                if not run.status.is_open and (ended_here or self.is_filed(run)):
                     return run
-                if self._clock.monotonic() >= end or self.is_draining:
+                is_late = run.status.is_open and self._clock.monotonic() >= end
+                if is_late or self.is_draining:
                     return run
         finally:
             self._waiting.pop(run_id, None)
+
+    def is_filed(self, run: Run) -> bool:
+        """Say whether a finished run has its result file, or will have none before long."""
+        if self._attempts.goes_on(run.id) or run.id in self._unfiled:
+            return False
+        is_late = self._clock.now() - (run.completed_at or run.recorded_at) >= _FILED_WITHIN
+        return is_late or self._results.holds(run) or not self._history.is_unfiled(run.id)
 
     # ---- working
 

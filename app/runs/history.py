@@ -76,6 +76,12 @@ class History:
             raise RunNotFound(run_id)
         return run_of(row)
 
+    def is_unfiled(self, run_id: str) -> bool:
+        """Say whether the result file of a finished run is still to be written."""
+        query = select(runs.c.filed).where(runs.c.id == run_id)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar() == 0
+
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Return the attempts of a run that ended without ending it, oldest first."""
         query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.attempt)

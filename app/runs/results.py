@@ -79,6 +79,10 @@ class ResultFolder:
         except OSError as error:
             raise SpaceError(f"results cannot be written to {self.path}: {error}") from error
 
+    def holds(self, run: Run) -> bool:
+        """Say whether the file of a run is there."""
+        return (self.path / file_name(run)).exists()
+
     def remove(self, names: Sequence[str]) -> None:
         """Remove files; one that is gone already is no error."""
         try:

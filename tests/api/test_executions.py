@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import update
 
 from app.persona.client import Deadline, Reply, Request
 from app.persona.fakes import ScriptedPersona
+from app.runs.results import file_name
+from app.runs.tables import runs
 from app.wiring import Services
 from tests.api.clocks import ShiftedClock
 from tests.conftest import on_sqlite
@@ -49,6 +52,32 @@ def test_the_same_key_runs_once_and_answers_with_the_same_run(
     assert len(persona.requests) == 1
     other = client.post("/api/tasks/memory_consolidation/execute", headers=key)
     assert body_of(other)["run_id"] != body_of(first)["run_id"]
+
+
+def test_the_same_key_is_answered_when_the_file_of_the_run_is_there(
+    client: FlaskClient, services: Services
+) -> None:
+    """Another process may have stored the run this very moment, and write its file still."""
+    key = {"Idempotency-Key": "k1"}
+    run = services.history.run(body_of(client.post(EXECUTE, headers=key))["run_id"])
+    while services.history.is_unfiled(run.id):
+        threading.Event().wait(0.005)
+    with services.database.write() as connection:
+        connection.execute(update(runs).values(filed=0))
+    services.results.remove([file_name(run)])
+    found: list[bool] = []
+
+    def again() -> None:
+        assert body_of(client.post(EXECUTE, headers=key))["run_id"] == run.id
+        found.append(services.results.holds(run))
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    while thread.is_alive() and run.id not in services.engine._waiting:
+        threading.Event().wait(0.005)
+    services.results.write([run])
+    thread.join()
+    assert found == [True]
 
 
 def test_a_body_is_ignored(client: FlaskClient) -> None:
