@@ -5,7 +5,6 @@ read-then-write transactions lose to lock errors and `NORMAL` loses acknowledged
 cut. PostgreSQL runs the same statements.
 """
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -37,6 +36,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.core.errors import LedgerUnavailable
+from app.core.forks import after_fork
 
 _PATIENCE = 15.0
 _LOOK_FOR_TURN_EVERY = 0.001
@@ -93,7 +93,7 @@ class Database:
     """Opens the database of a URL and hands out transactions.
 
     Safe to build before a fork: the engine is made on first use and anew in each process, since a
-    connection to SQLite or PostgreSQL must never be carried into a child.
+    connection to SQLite or PostgreSQL must never be carried into a child, nor closed there.
     """
 
     def __init__(self, url: str, *, most_connections: int = 24) -> None:
@@ -102,23 +102,27 @@ class Database:
         if self.url.drivername in {"postgresql", "postgres"}:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self._most_connections = most_connections
-        self._file_lock: FileLock | None = None
-        self._queue = threading.Lock()
-        self._lock = threading.Lock()
+        self._inherited: list[object] = []
         self._engine: Engine | None = None
-        self._glancing = threading.Lock()
         self._glass: Any = None
-        self._pid = 0
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        # what is let go of would be closed
+        self._inherited += [self._engine, self._glass]
+        self._engine = self._glass = None
+        self._file_lock: FileLock | None = None
+        self._queue, self._lock, self._glancing = (threading.Lock() for _ in range(3))
 
     @property
     def engine(self) -> Engine:
         """The engine of this process."""
-        if self._engine is None or self._pid != os.getpid():
+        if self._engine is None:
             with self._lock:
-                if self._engine is None or self._pid != os.getpid():
-                    self._file_lock, self._queue = self._lock_of_file(), threading.Lock()
-                    self._glass = None
-                    self._engine, self._pid = self._open(), os.getpid()
+                if self._engine is None:
+                    self._file_lock = self._lock_of_file()
+                    self._engine = self._open()
         return self._engine
 
     def _open(self) -> Engine:
@@ -233,7 +237,7 @@ class Database:
     def close(self) -> None:
         """Close all connections of this process."""
         with self._lock, self._glancing:
-            if self._engine is not None and self._pid == os.getpid():
+            if self._engine is not None:
                 self._close_glass()
                 self._engine.dispose()
             self._engine = None

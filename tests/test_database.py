@@ -1,5 +1,7 @@
 """Transactions that mean it, and migrations both ways, on both databases."""
 
+import os
+import signal
 import sqlite3
 import threading
 from multiprocessing import get_context
@@ -180,6 +182,27 @@ def test_a_database_that_was_used_before_a_fork_works_in_the_child(database: Dat
     child.join()
     assert child.exitcode == 0
     assert database.glance("SELECT version FROM registry_clock") == 2
+
+
+def test_a_child_does_not_wait_for_what_a_thread_of_its_parent_held_at_the_fork(
+    database: Database,
+) -> None:
+    database.glance("SELECT version FROM registry_clock")
+    with database._lock, database._glancing, database._queue:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)
+            try:
+                assert database.glance("SELECT version FROM registry_clock") == 0
+                with database.write() as connection:
+                    connection.execute(update(registry_clock).values(version=1))
+                database.close()
+                os._exit(0)
+            finally:
+                os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert database.glance("SELECT version FROM registry_clock") == 1
 
 
 def _count_on(database: Database) -> None:

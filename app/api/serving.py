@@ -1,6 +1,5 @@
 """What the endpoints serve from: the services of this process, and what is kept to be quick."""
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from flask import current_app
 
 from app.api.listing import Listing
 from app.core.clock import Clock
+from app.core.forks import after_fork
 from app.core.instants import write_instant
 from app.runs.processes import Liveness
 from app.tasks.desk import DeskStatus
@@ -66,16 +66,22 @@ class OncePerProcess:
 
     def __init__(self, build: Callable[[], Services]) -> None:
         self._build = build
-        self._lock = threading.Lock()
-        self._pid = 0
+        self._inherited: list[object] = []
         self._serving: Serving | None = None
+        self._renew()
+        after_fork(self._renew)
+
+    def _renew(self) -> None:
+        # what is let go of would be closed
+        self._inherited.append(self._serving)
+        self._serving, self._lock = None, threading.Lock()
 
     def get(self) -> Serving:
         """Return what this process serves from."""
-        if self._serving is None or self._pid != os.getpid():
+        if self._serving is None:
             with self._lock:
-                if self._serving is None or self._pid != os.getpid():
-                    self._serving, self._pid = _serve_from(self._build()), os.getpid()
+                if self._serving is None:
+                    self._serving = _serve_from(self._build())
         return self._serving
 
 

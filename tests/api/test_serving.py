@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from datetime import timedelta
 from typing import Any
 
@@ -70,6 +71,24 @@ def test_services_are_put_together_once_and_anew_after_a_fork(
     assert json.loads(os.read(reading, 100)) == [os.getpid(), child]
     os.close(reading)
     os.close(writing)
+
+
+@on_sqlite
+def test_a_child_does_not_wait_for_services_that_its_parent_was_putting_together(
+    services: Services,
+) -> None:
+    kept = OncePerProcess(lambda: services)
+    with kept._lock:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)
+            try:
+                kept.get()
+                os._exit(0)
+            finally:
+                os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @on_sqlite
