@@ -19,7 +19,6 @@ from app.persona.openat import is_plain_file
 
 log = structlog.get_logger(__name__)
 
-MOST_FILES = 200_000
 DEEPEST = 32
 _SAVED_EVERY = timedelta(seconds=30)
 """How often at most what a restart need not read again is saved."""
@@ -186,7 +185,6 @@ class Snapshots:
         found: _Folders = {}
         left: list[tuple[str, ...]] = [()]
         left_out: list[str] = []
-        count = 0
         while left:
             parts = left.pop()
             if len(parts) > DEEPEST:
@@ -210,9 +208,6 @@ class Snapshots:
             for name in [name for name, stamp in files.items() if stamp[0] > LARGEST_KEPT]:
                 del files[name]
                 left_out.append("/".join((*parts, name)))
-            count += len(files)
-            if count > MOST_FILES:
-                raise SpaceError("the space has too many files for a history")
             found[parts] = (files, folders)
             left.extend((*parts, name) for name in folders)
         if left_out != self.left_out:

@@ -105,6 +105,19 @@ def test_a_file_over_the_cap_is_named_as_not_kept(
     assert taken.left_out == ["huge.bin"]
 
 
+def test_any_number_of_files_is_looked_at(root: Path, tmp_path: Path) -> None:
+    """A script makes some hundred thousand before it is noticed; they must not hide the rest."""
+
+    class Crowded(SpaceFiles):
+        def entries(self, root: int, parts: Sequence[str]) -> list[tuple[str, os.stat_result]]:
+            found = super().entries(root, parts)
+            status = (self.root / "b.bin").stat()
+            return found if parts else [*((f"{n}.md", status) for n in range(250_000)), *found]
+
+    taken = snapshots(Crowded(root), tmp_path)
+    assert sorted(store_of(tmp_path).files(taken.take())) == ["b.bin", "notes/a.md"]
+
+
 def test_where_nothing_changed_it_is_the_same_commit(files: Counting, tmp_path: Path) -> None:
     taken = snapshots(files, tmp_path)
     assert taken.take() == taken.take()
