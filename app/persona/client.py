@@ -206,6 +206,7 @@ class PastRun:
     `tools` are the names of those that it called, one for each call that is noted.
     """
 
+    run_id: str
     task_id: str
     task_name: str
     task_type: str

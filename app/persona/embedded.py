@@ -12,7 +12,14 @@ from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_m
 from app.persona.composing import compose
 from app.persona.embedded_talk import talk_of
 from app.persona.findings import MOOD, Findings, gather, read_notes, source_of, target_of
-from app.persona.journal import COMPOSED, Entry, read_journal, start_mark, write_entry
+from app.persona.journal import (
+    COMPOSED,
+    Entry,
+    read_journal,
+    start_mark,
+    without_marks,
+    write_entry,
+)
 from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Draft
 from app.persona.prompting.sources import Recall, no_memories
@@ -56,7 +63,8 @@ class EmbeddedPersona:
         self._recall = recall
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
-        """Return the entry as it stands in its file; raise SpaceError where that is unusable."""
+        """Return the entry as it stands in its file, without the marks that tell it from other text
+        there; raise SpaceError where the file is unusable."""
         deadline.check()
         if request.talk is not None:
             return self._talk(request, deadline)
@@ -65,7 +73,7 @@ class EmbeddedPersona:
         if target and not self._append(target, entry, request, deadline):
             entry = self._written(target, entry.run_id) or entry
         return Reply(
-            text=entry.text,
+            text=without_marks(entry.text).strip(),
             metadata={
                 "task_type": str(request.task.type),
                 "language_model": False,
