@@ -367,17 +367,28 @@ def test_a_space_that_is_gone_is_a_problem(tmp_path: Path) -> None:
         persona.reply(a_request(), a_deadline())
 
 
-def test_its_own_words_speak_of_no_feeling_only_what_it_quotes(root: Path) -> None:
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_neither_its_own_words_nor_what_it_quotes_speak_of_its_feelings(
+    root: Path, kind: TaskType
+) -> None:
     put(root, "scratch/notes.md", "Tomatoes and joy in the garden.\n")
-    put(root, "scratch/more.md", "Tomatoes again, a joyful day.\n")
-    mood = {"current_state": {"reconciled_state": "a quiet pleasure"}}
-    put(root, "emotional_state/current.json", json.dumps(mood))
-    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
-    assert "a quiet pleasure" in felt.text
-    assert felt.voice is not None
-    assert "pleasure" not in felt.voice
-    found = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m")
-    assert "“Tomatoes" in found.text
-    assert found.voice is not None
-    assert "joy" in found.voice
-    assert "###" not in found.voice
+    found = ask(root, kind, prompt=f"What of tomatoes and joy? Append to {JOURNAL}")
+    assert "joy" in found.text or kind in {
+        TaskType.GOAL_ASSESSMENT,
+        TaskType.CAPABILITY_EXPLORATION,
+    }
+    assert found.voice == ""
+
+
+def test_a_check_in_feels_what_was_lived_since_the_last_one_and_only_that(root: Path) -> None:
+    put(root, "scratch/notes.md", "I was glad and proud.\n")
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").inner
+    assert felt is not None
+    assert felt.valence is not None
+    assert felt.valence > 0.3
+    assert felt.text.startswith(
+        "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even, strong ("
+    )
+    later = {"run_id": "r2", "now": NOW + timedelta(hours=1)}
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, **later).inner is None
+    assert ask(root, TaskType.SELF_REFLECTION, run_id="r3").inner is None
