@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.persona.feelings.affect import Reading, read_affect
+from app.persona.feelings.assessment import Inner
 from app.persona.feelings.mood import Mood
 from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, distance
 from app.persona.findings import MOOD, Findings
@@ -34,7 +35,7 @@ _WISH = re.compile(
 def check_in(f: Findings) -> list[Block]:
     """Return the blocks of a check-in."""
     recent = f.recent_sources
-    reading = read_affect("\n\n".join(source.text for source in recent), f.lexicon)
+    reading = _lately(f)
     return [
         *section("The mood now", [*_now(f), *_on_file(f), entry_before(f)]),
         *section("Against the time before", _against(f)),
@@ -42,6 +43,26 @@ def check_in(f: Findings) -> list[Block]:
         *section("The strongest moments", _moments(f)),
         *section("Wishes and needs", _wishes(f, recent)),
     ]
+
+
+def inner_view(f: Findings) -> Inner | None:
+    """Return how the persona feels about what was lived since the last check-in, which so moves
+    the mood once; None where no word of it carries feeling."""
+    reading = _lately(f)
+    if not reading.count:
+        return None
+    affect, since = reading.affect, day_and_time(f.since, f.zone)
+    lived = f"What was lived and written since {since} reads {affect.in_words()}"
+    return Inner(
+        text=f"{lived} ({affect.in_numbers()}).",
+        valence=affect.valence,
+        arousal=affect.arousal,
+        dominance=affect.dominance,
+    )
+
+
+def _lately(f: Findings) -> Reading:
+    return read_affect("\n\n".join(source.text for source in f.recent_sources), f.lexicon)
 
 
 def _now(f: Findings) -> list[str]:

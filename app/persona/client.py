@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from app.core.clock import Clock
 from app.core.errors import PersonaCancelled, PersonaTimeout
+from app.persona.feelings.assessment import Inner
 from app.tasks.task import Task
 
 
@@ -128,7 +129,8 @@ class Reply:
 
     `ask` asks the same model one thing more about this answer, without tools; its reply has the
     account of all that was asked. None where there is no model. It raises PersonaError.
-    `voice` is what in the answer may speak of feeling, where that is not all of it.
+    `voice` is what in the answer may speak of feeling, where that is not all of it, and `inner` an
+    inner view that is given beside it.
     """
 
     text: str
@@ -136,6 +138,7 @@ class Reply:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     ask: Callable[[str], "Reply"] | None = field(default=None, compare=False, repr=False)
     voice: str | None = None
+    inner: Inner | None = None
 
 
 class Deadline:
@@ -206,6 +209,7 @@ class PastRun:
     `tools` are the names of those that it called, one for each call that is noted.
     """
 
+    run_id: str
     task_id: str
     task_name: str
     task_type: str

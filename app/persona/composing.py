@@ -1,8 +1,12 @@
 """The six compositions: findings -> blocks of Markdown, every sentence from data. Pure."""
 
-from app.persona.checking_in import check_in
-from app.persona.consolidating import Consolidation, consolidate
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.persona.checking_in import check_in, inner_view
+from app.persona.consolidating import consolidate
 from app.persona.exploring import explore
+from app.persona.feelings.assessment import Inner
 from app.persona.findings import Findings, source_of_memory
 from app.persona.goals import assess_goals
 from app.persona.reflecting import reflect
@@ -19,7 +23,7 @@ from app.persona.sections import (
     what_changed,
     what_happened,
 )
-from app.persona.themes import best_sentences, keywords, said_in
+from app.persona.themes import Quote, best_sentences, keywords, said_in
 from app.persona.words import quoted
 from app.tasks.task import TaskType
 
@@ -31,15 +35,25 @@ _COMPOSITIONS = {
 }
 
 
-def compose(findings: Findings) -> Consolidation:
-    """Return the blocks of an entry for the task's type, without heading and marks.
+@dataclass(frozen=True, kw_only=True)
+class Composition:
+    """An entry's blocks, the sentences to be remembered of it, and the inner view that it gives."""
 
-    A consolidation also names what is to be remembered of it.
-    """
-    if findings.task.type is TaskType.MEMORY_CONSOLIDATION:
-        return consolidate(findings)
-    composition = _COMPOSITIONS.get(findings.task.type, _custom)
-    return Consolidation(blocks=composition(findings), insights=())
+    blocks: Sequence[Block]
+    insights: Sequence[Quote] = ()
+    inner: Inner | None = None
+
+
+def compose(findings: Findings) -> Composition:
+    """Return the blocks of an entry for the task's type, without heading and marks."""
+    kind = findings.task.type
+    if kind is TaskType.MEMORY_CONSOLIDATION:
+        found = consolidate(findings)
+        return Composition(blocks=found.blocks, insights=found.insights)
+    return Composition(
+        blocks=_COMPOSITIONS.get(kind, _custom)(findings),
+        inner=inner_view(findings) if kind is TaskType.EMOTIONAL_RECONCILIATION else None,
+    )
 
 
 def _custom(f: Findings) -> list[Block]:

@@ -1,6 +1,5 @@
 """The default persona: entries composed of memories, files, records and mood; no model."""
 
-import re
 from collections.abc import Sequence
 
 import structlog
@@ -11,8 +10,16 @@ from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_message
 from app.persona.composing import compose
 from app.persona.embedded_talk import talk_of
-from app.persona.findings import MOOD, Findings, gather, read_notes, source_of, target_of
-from app.persona.journal import COMPOSED, Entry, read_journal, start_mark, write_entry
+from app.persona.feelings.assessment import Inner
+from app.persona.findings import Findings, gather, read_notes, source_of, target_of
+from app.persona.journal import (
+    COMPOSED,
+    Entry,
+    read_journal,
+    start_mark,
+    without_marks,
+    write_entry,
+)
 from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Draft
 from app.persona.prompting.sources import Recall, no_memories
@@ -24,7 +31,8 @@ from app.persona.writing import Hands
 
 log = structlog.get_logger(__name__)
 
-_QUOTED = re.compile("“([^”]*)”")
+_NO_VOICE = ""
+"""Its own words are headings, counts and what it found: they say nothing of how anybody feels."""
 
 
 class EmbeddedPersona:
@@ -32,9 +40,9 @@ class EmbeddedPersona:
 
     The same life, files and records give the same entry. A run that is done again finds its own
     entry and writes no second one. A prompt that names no `.md` file is answered and nothing is
-    written. A consolidation remembers a few sentences as insights. What the database does not tell
-    is named in the entry and fails nothing. In a
-    conversation it tells which memories and which sentences of its files fit the message.
+    written. A consolidation remembers a few sentences as insights; a check-in feels what was lived
+    since the last one. What the database does not tell is named in the entry and fails nothing. In
+    a conversation it tells which memories and which sentences of its files fit the message.
     """
 
     name = "embedded"
@@ -56,21 +64,23 @@ class EmbeddedPersona:
         self._recall = recall
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
-        """Return the entry as it stands in its file; raise SpaceError where that is unusable."""
+        """Return the entry as it stands in its file, without the marks that tell it from other text
+        there; raise SpaceError where the file is unusable."""
         deadline.check()
         if request.talk is not None:
             return self._talk(request, deadline)
         target = target_of(request.task.prompt)
-        entry = self._compose(request, deadline)
+        entry, inner = self._compose(request, deadline)
         if target and not self._append(target, entry, request, deadline):
             entry = self._written(target, entry.run_id) or entry
         return Reply(
-            text=entry.text,
+            text=without_marks(entry.text).strip(),
             metadata={
                 "task_type": str(request.task.type),
                 "language_model": False,
             },
-            voice=_voice(entry),
+            voice=_NO_VOICE,
+            inner=inner,
         )
 
     def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
@@ -86,21 +96,22 @@ class EmbeddedPersona:
         sources = [source_of(note) for note in notes if note.text.strip()]
         text = talk_of(request, self._recall(request, deadline), sources)
         deadline.check()
-        return Reply(text=text, metadata={"language_model": False})
+        return Reply(text=text, metadata={"language_model": False}, voice=_NO_VOICE)
 
-    def _compose(self, request: Request, deadline: Deadline) -> Entry:
+    def _compose(self, request: Request, deadline: Deadline) -> tuple[Entry, Inner | None]:
         findings = gather(self._space, self._records, self._life, request, deadline)
         deadline.check()
         composed = compose(findings)
         deadline.check()
         left_out = self._remember(composed.insights, request)
-        return write_entry(
+        entry = write_entry(
             run_id=request.occasion.run_id,
             task_id=request.task.id,
             at=request.occasion.now,
             title=_title(request),
             body=[_preface(findings, left_out), *composed.blocks],
         )
+        return entry, composed.inner
 
     def _remember(self, insights: Sequence[Quote], request: Request) -> list[str]:
         """Keep sentences as insights, each once however often it is tried; say if that failed."""
@@ -154,12 +165,3 @@ def _preface(findings: Findings, left_out: Sequence[str]) -> Block:
             *left_out,
         ]
     )
-
-
-def _voice(entry: Entry) -> str:
-    """Return what the entry quotes of others than the mood itself, which would feed on its echo.
-
-    Its own words are headings and counts: they say nothing of how anybody feels.
-    """
-    said = (line for line in entry.statements if MOOD not in line)
-    return "\n".join(quote for line in said for quote in _QUOTED.findall(line))

@@ -10,7 +10,7 @@ from app.core.errors import BadJson, LedgerUnavailable, NoSuchFile, SpaceError
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Occasion, PastRun, Records, Request
 from app.persona.feelings.lexicon import Lexicon
-from app.persona.journal import Entry, Journal, is_entry, read_journal, start_mark
+from app.persona.journal import Entry, Journal, is_entry, read_journal
 from app.persona.life import Life, Lived, look_back
 from app.persona.memory.memory import Memory
 from app.persona.space import Space, SpaceFile, Survey
@@ -241,8 +241,7 @@ def _since(task: Task, occasion: Occasion, own: Sequence[Entry]) -> datetime:
 
 def _without_last(runs: Sequence[PastRun], own: Sequence[Entry]) -> list[PastRun]:
     """Leave out the run that wrote the last entry: it ended after the instant of its entry."""
-    mark = start_mark(own[-1].run_id) if own else None
-    return [run for run in runs if mark is None or mark not in run.text]
+    return [run for run in runs if not own or run.run_id != own[-1].run_id]
 
 
 def _text_or_nothing(space: Space, path: str) -> str:

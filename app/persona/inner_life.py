@@ -55,7 +55,7 @@ class InnerLife:
             return replace(reply, text="")
         asking = _Asking(reply)
         try:
-            return self._felt(visible, inner, reply, asking, request, deadline)
+            return self._felt(visible, inner or reply.inner, reply, asking, request, deadline)
         except PersonaError as error:
             error.account = asking.account
             raise

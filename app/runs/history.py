@@ -226,6 +226,7 @@ def _conditions(wanted: RunFilter) -> list[Any]:
 
 def _past(run: Run) -> PastRun:
     return PastRun(
+        run_id=run.id,
         task_id=run.task_id,
         task_name=run.task_name,
         task_type=str(run.metadata.get("task_type", "custom")),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from app.persona.journal import without_marks
 from app.wiring import Services, default_tasks
 from tests.api.clocks import ShiftedClock
 
@@ -42,7 +43,12 @@ def test_a_default_task_keeps_its_promise_and_answers_with_its_entry(
         task = services.registry.snapshot().records[task_id].task
         (expected,) = task.expects
         path = services.settings.persona_space / expected.path
-        assert path.read_text(encoding="utf-8").endswith(run["response"])
+        written = path.read_text(encoding="utf-8")
+        assert without_marks(written).rstrip().endswith(run["response"])
+        assert written.endswith(" -->\n")
+        results = services.settings.persona_space / "tasks" / "results"
+        for shown in (run, *(json.loads(one.read_bytes()) for one in results.glob("*.json"))):
+            assert "<!--" not in shown["response"]
         metadata = services.history.run(run["run_id"]).metadata
         assert expected.path in [each["path"] for each in metadata["files"]]
         assert metadata["meta_talk"] == {"found": [], "done": "none"}

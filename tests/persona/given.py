@@ -67,6 +67,7 @@ def a_real_deadline(seconds: float, cancelled: threading.Event | None = None) ->
 
 def a_past_run(text: str = "It went well.", **changes: Any) -> PastRun:
     fields = {
+        "run_id": "01k8past",
         "task_id": "weekly_planning",
         "task_name": "Weekly planning",
         "task_type": "custom",

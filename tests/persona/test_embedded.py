@@ -13,7 +13,7 @@ from app.core.errors import PersonaCancelled, SpaceError
 from app.persona.client import PastRun, Reply
 from app.persona.fakes import ListedRecords
 from app.persona.findings import target_of
-from app.persona.journal import read_journal, write_entry
+from app.persona.journal import is_entry, read_journal, without_marks, write_entry
 from app.persona.openat import best_opener
 from app.persona.space import Space, ensure_space
 from app.tasks.task import TaskType
@@ -74,9 +74,9 @@ def test_every_entry_is_dated_marked_and_says_that_no_model_was_used(
     root: Path, kind: TaskType
 ) -> None:
     reply = ask(root, kind)
-    assert reply.text.startswith("## Monday, 27 October 2025, 00:00 UTC: Planning (scheduled) <!--")
+    assert reply.text.startswith("## Monday, 27 October 2025, 00:00 UTC: Planning (scheduled)\n")
     assert "without a language model" in reply.text
-    assert (root / JOURNAL).read_text() == reply.text
+    assert without_marks((root / JOURNAL).read_text()).strip() == reply.text
     assert reply.metadata == {"task_type": kind, "language_model": False}
     assert reply.reconciliation is None
 
@@ -101,7 +101,22 @@ def test_a_run_that_is_done_again_appends_no_second_entry(root: Path) -> None:
     assert (root / JOURNAL).stat() == before
     other = ask(root, run_id="01k8other")
     assert other.text != first.text
-    assert (root / JOURNAL).read_text() == f"{first.text}\n{other.text}"
+    found = read_journal((root / JOURNAL).read_text())
+    assert [without_marks(one.text).strip() for one in found.entries] == [first.text, other.text]
+    assert found.rest.strip() == ""
+
+
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_the_answer_has_no_marks_the_file_has_and_both_are_known_for_entries(
+    root: Path, kind: TaskType
+) -> None:
+    answer, again = ask(root, kind).text, ask(root, kind, attempt=2).text
+    assert "<!--" not in answer
+    assert again == answer
+    assert answer == answer.strip()
+    assert (root / JOURNAL).read_text().count("<!-- persona-tasks ") == 2
+    assert is_entry(answer)
+    assert is_entry((root / JOURNAL).read_text())
 
 
 def test_a_prompt_that_names_no_file_is_only_answered(root: Path) -> None:
@@ -218,7 +233,7 @@ def test_files_that_a_run_wrote_an_entry_to_are_marked_as_such(root: Path) -> No
         run_id="r0", task_id="check_in", at=NOW - timedelta(hours=1), title="x", body=["- frost"]
     )
     put(root, "scratch/one.md", f"Old text.\n\n{echo.text}")
-    assert "26 October 2025, with an entry of check_in.\n" in ask(root).text
+    assert "26 October 2025, with an entry of check_in." in ask(root).text
 
 
 def test_planted_text_cannot_forge_a_mark_or_an_entry(root: Path) -> None:
@@ -260,7 +275,7 @@ def test_a_mood_on_file_is_quoted_beside_how_the_words_read(root: Path) -> None:
     put(root, "scratch/day.md", "I was glad and a bit worried.")
     first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").text
     assert "- `emotional_state/current.json`, of 2025-10-26T08:00:00Z: “calm”" in first
-    assert "- Of ease: “glad”.\n- Of strain: “worried”.\n" in first
+    assert "- Of ease: “glad”.\n- Of strain: “worried”." in first
     tomorrow = NOW + timedelta(days=1)
     second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=tomorrow).text
     assert "- No word of feeling stands in what was written since 27 October 2025" in second
@@ -323,8 +338,13 @@ def test_an_entry_from_the_future_is_not_relied_on(root: Path) -> None:
 
 def test_the_run_that_wrote_the_last_entry_is_not_counted_again(root: Path) -> None:
     first = ask(root, run_id="r1", now=NOW - timedelta(days=1)).text
-    own = a_past_run(first, completed_at=NOW - timedelta(days=1) + timedelta(seconds=1))
+    ended = NOW - timedelta(days=1) + timedelta(seconds=1)
+    own = a_past_run(first, run_id="r1", completed_at=ended)
     assert "No run ended" in ask(root, runs=(own,), run_id="r2").text
+    (root / JOURNAL).unlink()
+    ask(root, run_id="r1", now=NOW - timedelta(days=1))
+    another = a_past_run(first, run_id="r0", completed_at=ended)
+    assert "1 run ended" in ask(root, runs=(another,), run_id="r2").text
 
 
 def test_what_is_new_since_the_entry_before_is_named(root: Path) -> None:
@@ -347,17 +367,28 @@ def test_a_space_that_is_gone_is_a_problem(tmp_path: Path) -> None:
         persona.reply(a_request(), a_deadline())
 
 
-def test_its_own_words_speak_of_no_feeling_only_what_it_quotes(root: Path) -> None:
+@pytest.mark.parametrize("kind", list(TaskType))
+def test_neither_its_own_words_nor_what_it_quotes_speak_of_its_feelings(
+    root: Path, kind: TaskType
+) -> None:
     put(root, "scratch/notes.md", "Tomatoes and joy in the garden.\n")
-    put(root, "scratch/more.md", "Tomatoes again, a joyful day.\n")
-    mood = {"current_state": {"reconciled_state": "a quiet pleasure"}}
-    put(root, "emotional_state/current.json", json.dumps(mood))
-    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
-    assert "a quiet pleasure" in felt.text
-    assert felt.voice is not None
-    assert "pleasure" not in felt.voice
-    found = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m")
-    assert "“Tomatoes" in found.text
-    assert found.voice is not None
-    assert "joy" in found.voice
-    assert "###" not in found.voice
+    found = ask(root, kind, prompt=f"What of tomatoes and joy? Append to {JOURNAL}")
+    assert "joy" in found.text or kind in {
+        TaskType.GOAL_ASSESSMENT,
+        TaskType.CAPABILITY_EXPLORATION,
+    }
+    assert found.voice == ""
+
+
+def test_a_check_in_feels_what_was_lived_since_the_last_one_and_only_that(root: Path) -> None:
+    put(root, "scratch/notes.md", "I was glad and proud.\n")
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").inner
+    assert felt is not None
+    assert felt.valence is not None
+    assert felt.valence > 0.3
+    assert felt.text.startswith(
+        "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even, strong ("
+    )
+    later = {"run_id": "r2", "now": NOW + timedelta(hours=1)}
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, **later).inner is None
+    assert ask(root, TaskType.SELF_REFLECTION, run_id="r3").inner is None

@@ -193,6 +193,7 @@ class House:
         self.ran.append(
             a_past_run(
                 text,
+                run_id=self.request(task, now).occasion.run_id,
                 task_id=task.id,
                 task_name=task.name,
                 task_type=task.type,

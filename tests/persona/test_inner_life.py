@@ -21,6 +21,7 @@ from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.appending import lock
 from app.persona.client import Deadline, Reply, Transaction
+from app.persona.feelings.assessment import Inner
 from app.persona.feelings.feelings import Feelings, Lexicons
 from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.feelings.series import MoodSeries
@@ -157,6 +158,19 @@ def test_an_answer_of_which_nothing_is_left_moves_no_mood_and_asks_nothing(
     taken = house.take_in(text, model)
     assert (taken.text, taken.metadata, model.asked) == ("", spent(10), [])
     assert house.moods.series() == []
+
+
+def test_an_inner_view_beside_the_answer_counts_unless_the_answer_holds_one(house: House) -> None:
+    beside = Inner(text="Beside it.", valence=-0.8, arousal=0.5, dominance=0.5)
+    taken = house.take_in("The day is over.", inner=beside, voice="")
+    assert taken.text == "The day is over."
+    assert taken.reconciliation is not None
+    assert taken.reconciliation["internal_assessment"] == "Beside it."
+    assert taken.reconciliation["reconciled"]["valence"] == -0.8
+    assert len(house.moods.series()) == 1
+    within = house.take_in(INNER + GOOD, inner=beside).reconciliation
+    assert within is not None
+    assert within["inner"]["valence"] == 0.6
 
 
 # ---- meta-talk

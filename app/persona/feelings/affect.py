@@ -6,17 +6,13 @@ The formulas are in docs/reference/feelings.md. Linear in the text, of which the
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
-from app.persona.feelings.lexicon import Lexicon, Role, Term, Turn, straightened
+from app.persona.feelings.lexicon import Lexicon, Role, Term, straightened
+from app.persona.feelings.scope import Unit, turned
 from app.persona.feelings.values import MIDDLE, NEUTRAL, Affect, clamped
 
 MOST_CHARACTERS = 1024 * 1024
 MOST_WORDS_SHOWN = 50
-_REACH = 4
-"""So many words after a negation are still negated, fillers not counted."""
-
-_MOST_STRENGTH = 2.0
 _SHOUTED = 1.25
 _SIGN_WEIGHT = 0.5
 _AFTER_CONTRAST = 2.0
@@ -47,17 +43,6 @@ class Reading:
     count: int = 0
     total: int = 0
     words: Sequence[tuple[str, float]] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Unit:
-    """A term of the lexicon, or a word that it does not have."""
-
-    text: str
-    feeling: Affect | None = None
-    turn: Turn | None = None
-    is_sign: bool = False
-    shouted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +136,8 @@ def _felt(sentence: _Sentence, lexicon: Lexicon) -> list[_Felt]:
     weight = 1.0
     for clause in sentence.clauses:
         units = _units(clause, lexicon)
-        for unit, factor in _turned(units):
-            if unit.turn is not None and unit.turn.role is Role.CONTRAST:
+        for unit, factor in turned(units):
+            if unit.role is Role.CONTRAST:
                 weight = _AFTER_CONTRAST
             elif unit.feeling is not None:
                 scale = factor * louder * (_SHOUTED if unit.shouted else 1.0)
@@ -166,37 +151,9 @@ def _felt(sentence: _Sentence, lexicon: Lexicon) -> list[_Felt]:
     return found
 
 
-def _turned(units: Sequence[_Unit]) -> Iterator[tuple[_Unit, float]]:
-    """Yield feelings with what negation and strength before them multiply them with, and
-    contrasts, which end a negation."""
-    negation, reach, strength = 1.0, 0, 1.0
-    for unit, following in zip_longest(units, units[1:]):
-        role = unit.turn.role if unit.turn is not None else None
-        factor = unit.turn.factor if unit.turn is not None else 1.0
-        leads = following is not None and following.feeling is not None
-        if role is Role.STRENGTH and (unit.feeling is None or leads):
-            strength = min(strength * factor, _MOST_STRENGTH)
-            continue
-        if role is Role.NEGATION:
-            negation = factor * (negation if reach else 1.0)
-            reach = _REACH
-        elif role is Role.CONTRAST:
-            reach = 0
-            yield unit, 1.0
-        elif unit.feeling is not None and unit.is_sign:
-            yield unit, 1.0
-        elif unit.feeling is not None:
-            # "not very happy" says less than "not happy"
-            yield unit, negation / max(strength, 1.0) if reach else strength
-            reach = max(reach - 1, 0)
-        elif role is None:
-            reach = max(reach - 1, 0)
-        strength = 1.0
-
-
-def _units(words: Sequence[str], lexicon: Lexicon) -> list[_Unit]:
+def _units(words: Sequence[str], lexicon: Lexicon) -> list[Unit]:
     plain = [word.lower() for word in words]
-    units: list[_Unit] = []
+    units: list[Unit] = []
     at = 0
     while at < len(plain):
         unit, length = _unit_at(plain, words, at, lexicon)
@@ -207,7 +164,7 @@ def _units(words: Sequence[str], lexicon: Lexicon) -> list[_Unit]:
 
 def _unit_at(
     plain: Sequence[str], words: Sequence[str], at: int, lexicon: Lexicon
-) -> tuple[_Unit, int]:
+) -> tuple[Unit, int]:
     for length in range(lexicon.longest.get(plain[at], 0), 0, -1):
         term = tuple(plain[at : at + length])
         if len(term) == length and (term in lexicon.feelings or term in lexicon.turns):
@@ -217,11 +174,11 @@ def _unit_at(
         return _unit((owned,), words[at : at + 1], lexicon), 1
     if not plain[at][0].isalpha() and (words[at],) in lexicon.feelings:
         return _unit((words[at],), words[at : at + 1], lexicon), 1
-    return _Unit(text=plain[at]), 1
+    return Unit(text=plain[at]), 1
 
 
-def _unit(term: Term, words: Sequence[str], lexicon: Lexicon) -> _Unit:
-    return _Unit(
+def _unit(term: Term, words: Sequence[str], lexicon: Lexicon) -> Unit:
+    return Unit(
         text=" ".join(term),
         feeling=lexicon.feelings.get(term),
         turn=lexicon.turns.get(term),

@@ -11,11 +11,12 @@ import structlog
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable, NoSuchFile, SpaceError
 from app.persona.client import Holding, anyway
-from app.persona.feelings.affect import read_affect
+from app.persona.feelings.affect import MOST_CHARACTERS, read_affect
 from app.persona.feelings.assessment import Inner, take_assessment
 from app.persona.feelings.lexicon import MOST_BYTES, Lexicon, ReadLexicon, english, read_lexicon
 from app.persona.feelings.mirror import MoodFiles, show_mood
 from app.persona.feelings.mood import moved, pull, recent_pattern
+from app.persona.feelings.quotations import without_quotations
 from app.persona.feelings.reconciliation import inner_view, outer_view, reconcile
 from app.persona.feelings.series import MoodSeries
 from app.persona.feelings.values import NEUTRAL, Affect
@@ -143,11 +144,14 @@ class Feelings:
     ) -> Felt:
         """Do what `after` does with an answer whose inner view was taken out already.
 
+        What the answer quotes is no part of the outer view.
+
         Raises also what `holding` raises, with the mood unmoved.
         """
         lexicon = self._lexicons.current().lexicon
         felt = inner_view(inner, lexicon) if inner is not None else None
-        seen = outer_view(read_affect(visible, lexicon), told, lexicon)
+        own = without_quotations(visible[:MOST_CHARACTERS])
+        seen = outer_view(read_affect(own, lexicon), told, lexicon)
         now = self._clock.now()
         before = self._before(now)
         found = reconcile(felt, seen, now, before) if felt or seen.affect else None

@@ -35,6 +35,25 @@ class Role(StrEnum):
     STRENGTH = "strength"
     CONTRAST = "contrast"
     FILLER = "filler"
+    NOR = "nor"
+    NEVER = "never"
+    EVER = "ever"
+    BECOMING = "becoming"
+    COMPARISON = "comparison"
+    AND = "and"
+    END = "end"
+    SUBJECT = "subject"
+
+
+_LESS, _MORE = (-1.0, 0.0), (0.1, 2.0)
+_RANGES = {
+    Role.NEGATION: _LESS,
+    Role.NOR: _LESS,
+    Role.NEVER: _LESS,
+    Role.STRENGTH: _MORE,
+    Role.COMPARISON: _MORE,
+}
+"""Between which numbers the factors of a role are; other roles have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,10 +167,10 @@ def _turn(row: Mapping[str, str]) -> Turn:
     if row["role"] not in list(Role):
         raise ValueError(f"{row['role'][:40]!r} is not a role; there are {', '.join(Role)}")
     role = Role(row["role"])
-    if role in {Role.CONTRAST, Role.FILLER}:
+    if role not in _RANGES:
         return Turn(role=role)
     factor = _number(row["factor"], "factor")
-    least, most = (-1.0, 0.0) if role is Role.NEGATION else (0.1, 2.0)
+    least, most = _RANGES[role]
     if not least <= factor <= most:
         raise ValueError(f"the factor of a {role} is {least:g} to {most:g}, not {factor:g}")
     return Turn(role=role, factor=factor)

@@ -117,6 +117,13 @@ def test_what_a_model_says_of_the_outside_is_weighed_too(house: House) -> None:
     assert felt.affect.valence < house.after("I am happy.").affect.valence
 
 
+def test_what_an_answer_quotes_is_not_how_it_feels(house: House) -> None:
+    felt = house.after("I am glad. On Friday I wrote: “I hated this day.”\n\n> I hate you all.")
+    assert felt.affect.valence == house.after("I am glad. On Friday I wrote:").affect.valence
+    assert felt.text.endswith("> I hate you all.")
+    assert house.after('You said: "I hate this."').reconciliation is None
+
+
 def test_a_database_that_is_away_costs_nothing_but_the_mood(tmp_path: Path) -> None:
     house = House(Database("postgresql://nobody@127.0.0.1:1/nothing"), tmp_path)
     felt = house.after()
