@@ -260,6 +260,7 @@ def build(
             _Later(lambda: executions),
             clock,
             per_day=settings.persona_tasks_per_day,
+            toolbox=lambda: being.toolbox,
         ),
         persona=persona,
     )

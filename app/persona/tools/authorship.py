@@ -94,10 +94,18 @@ class Authorship:
         return ahead
 
     def change(
-        self, task_id: str, changes: Mapping[str, Any], author: Author, *, began: datetime | None
+        self,
+        record: TaskRecord,
+        changes: Mapping[str, Any],
+        author: Author,
+        *,
+        began: datetime | None,
     ) -> TaskRecord:
-        """Change fields of a task; `began` is when it ran last, the run going on included."""
-        record, now = self.get(task_id), self._clock.now()
+        """Change fields of a task that is still as in this record.
+
+        `began` is when it ran last, the run going on included.
+        """
+        task_id, now = record.task.id, self._clock.now()
         if "schedule" in changes or "timezone" in changes:
             changes = {**changes, "schedule": self._new_schedule(record, changes, began, now)}
         if changes.get("enabled") is True and not record.task.enabled:

@@ -14,6 +14,7 @@ _SCHEDULE = (
 _PROMPT = (
     "what is to be done, complete in itself and without the schedule; it is stored as it stands"
 )
+_MOST_TOOLS = 50
 _TIMEZONE = "IANA name such as Europe/Berlin; the service's own unless set"
 
 
@@ -67,6 +68,16 @@ class CreateArguments(Schema):
     prompt = _text(_PROMPT, LONGEST_PROMPT)
     type = _kind()
     timezone = _text(_TIMEZONE, 64, needed=False)
+    tools = fields.List(
+        fields.String(validate=validate.Length(1, 64)),
+        allow_none=True,
+        validate=validate.Length(max=_MOST_TOOLS),
+        metadata={
+            "description": "the only tools that it may use, out of those that you may use; all of"
+            " them unless set, but for create_task, delete_task and run_task, which only the owner"
+            " gives"
+        },
+    )
 
 
 class UpdateArguments(Schema):

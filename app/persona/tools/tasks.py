@@ -3,11 +3,12 @@
 A task whose `tools` are not set may look, and may pause and reschedule itself. Everything else (to
 create, delete and run tasks, to change others, to change a prompt or name) needs a task whose
 `tools` name the tool, so a text that was planted in what a run reads gains nothing from most runs.
+And nothing is changed, paused or started that may use more tools than the run, see lending.
 """
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from app.core.errors import (
 from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.persona.tools.authorship import KIND, Authorship
+from app.persona.tools.lending import Lending
 from app.persona.tools.task_arguments import (
     MOST_PREVIEWED,
     CreateArguments,
@@ -30,7 +32,7 @@ from app.persona.tools.task_arguments import (
     UpdateArguments,
 )
 from app.persona.tools.task_words import TaskWords, told
-from app.persona.tools.tool import Tool, Use
+from app.persona.tools.tool import Tool, Toolbox, Use
 from app.tasks.registry import Registry
 from app.tasks.task import Author, TaskRecord
 from app.tasks.timetable import Outlook
@@ -39,7 +41,6 @@ MOST_LISTED = 100
 MOST_STARTED = 3
 """Runs of other tasks that one run may start."""
 
-_POWERS = frozenset({"create_task", "update_task", "pause_task", "delete_task", "run_task"})
 _RUNS_REMEMBERED = 1_000
 
 
@@ -62,14 +63,20 @@ class Executions(Protocol):
 
 
 def task_tools(
-    registry: Registry, outlook: Outlook, executions: Executions, clock: Clock, *, per_day: int
+    registry: Registry,
+    outlook: Outlook,
+    executions: Executions,
+    clock: Clock,
+    *,
+    per_day: int,
+    toolbox: Callable[[], Toolbox],
 ) -> list[Tool]:
     """Return the task tools.
 
     `outlook` knows the shortest interval of what a persona writes, `per_day` is how many tasks all
-    runs together may create in 24 hours.
+    runs together may create in 24 hours, `toolbox` will hold these tools and all others.
     """
-    tasks = _Tasks(registry, outlook, executions, clock, per_day)
+    tasks = _Tasks(registry, outlook, executions, clock, per_day, toolbox)
     return [
         Tool(
             name="list_tasks",
@@ -91,8 +98,8 @@ def task_tools(
             name="create_task",
             description="Create a scheduled task. Look first with list_tasks whether there is one"
             " to update instead. Do not compute the time of `in 30m` yourself.",
-            limits="Fires every 5 minutes at most. A task much like another one is refused, and so"
-            " is one too many a day.",
+            limits="Fires every 5 minutes at most. It may use no tool that this task may not. A"
+            " task much like another one is refused, and so is one too many a day.",
             arguments=CreateArguments,
             act=tasks.create,
             by_name_only=True,
@@ -102,14 +109,15 @@ def task_tools(
             description="Change a task; what you leave out stays. enabled=true resumes a paused"
             " one.",
             limits="Unless this task's `tools` name update_task, only the task that is running"
-            " now, and not its prompt or name.",
+            " now, and not its prompt or name. Never a task that may use more tools than this one.",
             arguments=UpdateArguments,
             act=tasks.update,
         ),
         Tool(
             name="pause_task",
             description="Pause a task until it is resumed with update_task enabled=true.",
-            limits="Unless this task's `tools` name pause_task, only the task that is running now.",
+            limits="Unless this task's `tools` name pause_task, only the task that is running now."
+            " Never a task that may use more tools than this one.",
             arguments=OneTaskArguments,
             act=tasks.pause,
         ),
@@ -125,7 +133,8 @@ def task_tools(
             name="run_task",
             description="Start a run of another task now, beside its schedule. It is queued; its"
             " answer is not waited for.",
-            limits=f"At most {MOST_STARTED} in one run.",
+            limits=f"At most {MOST_STARTED} in one run. Never a task that may use more tools than"
+            " this one.",
             arguments=OneTaskArguments,
             act=tasks.run,
             by_name_only=True,
@@ -143,12 +152,14 @@ class _Tasks:
         executions: Executions,
         clock: Clock,
         per_day: int,
+        toolbox: Callable[[], Toolbox],
     ) -> None:
         self._registry = registry
         self._outlook = outlook
         self._executions = executions
         self._clock = clock
         self._authorship = Authorship(registry, outlook, clock, per_day=per_day)
+        self._lending = Lending(toolbox)
         self._words = TaskWords(registry, outlook, clock)
         self._starts = _Starts()
 
@@ -177,9 +188,12 @@ class _Tasks:
         return told(ahead)
 
     def create(self, arguments: Mapping[str, Any], use: Use) -> str:
-        definition = {"type": "custom", **_given(arguments)}
+        given = _given(arguments)
+        tools = self._lending.handed_on(use.request.task, given.get("tools"))
+        definition = {"type": "custom", **given, "tools": tools}
         ahead = self._authorship.create(definition, _author(use))
-        return f"created `{definition['id']}`: {told(ahead)}"
+        may = f"it may use: {', '.join(tools)}" if tools else "it may use no tools"
+        return f"created `{definition['id']}`: {told(ahead)}\n{may}"
 
     def update(self, arguments: Mapping[str, Any], use: Use) -> str:
         changes = _given(arguments)
@@ -188,17 +202,21 @@ class _Tasks:
         if not changes:
             raise ToolRefused("say what is to change: name, schedule, prompt, timezone or enabled")
         if changes.keys() & {"name", "prompt"}:
-            self._refuse_words(self._authorship.get(task_id), use)
-        began = self._began(task_id, use)
-        record = self._authorship.change(task_id, changes, _author(use), began=began)
+            self._refuse_words(use)
+        record = self._authorship.get(task_id)
+        self._lending.refuse_stronger("changed", record.task, use.request.task)
+        began = self._began(record, use)
+        record = self._authorship.change(record, changes, _author(use), began=began)
         return f"updated `{task_id}`: {self._words.state(record)}"
 
     def pause(self, arguments: Mapping[str, Any], use: Use) -> str:
         task_id = arguments["id"]
         self._refuse_others("pause_task", task_id, use)
-        if not self._authorship.get(task_id).task.enabled:
+        record = self._authorship.get(task_id)
+        if not record.task.enabled:
             return f"`{task_id}` is paused already"
-        self._authorship.change(task_id, {"enabled": False}, _author(use), began=None)
+        self._lending.refuse_stronger("paused", record.task, use.request.task)
+        self._authorship.change(record, {"enabled": False}, _author(use), began=None)
         return f"paused `{task_id}`; update_task with enabled=true resumes it"
 
     def delete(self, arguments: Mapping[str, Any], use: Use) -> str:
@@ -213,7 +231,9 @@ class _Tasks:
                 f"`{task_id}` is the task that is running now; to run it again change its schedule"
                 " with update_task"
             )
-        self._refuse_run(self._authorship.get(task_id))
+        record = self._authorship.get(task_id)
+        self._lending.refuse_stronger("started", record.task, use.request.task)
+        self._refuse_run(record)
         occasion = use.request.occasion
         self._starts.take(f"{occasion.run_id} {occasion.attempt}", task_id)
         try:
@@ -237,23 +257,15 @@ class _Tasks:
                 " name it; say in your answer what you would change"
             )
 
-    def _refuse_words(self, record: TaskRecord, use: Use) -> None:
-        """Refuse to reword a task that may do what this one may not: its words are its orders.
+    def _refuse_words(self, use: Use) -> None:
+        """Refuse to change words that are orders, where nobody has allowed it.
 
-        Its name too, which every run of it is told outside of all data.
+        A name too, which every run of its task is told outside of all data.
         """
-        named = set(use.request.task.tools or ())
-        if "update_task" not in named:
+        if "update_task" not in (use.request.task.tools or ()):
             raise ToolRefused(
                 "a prompt or name may be changed only from a task whose `tools` name update_task;"
                 " say in your answer how you would word it"
-            )
-        more = sorted(_POWERS.intersection(record.task.tools or ()) - named)
-        if more:
-            raise ToolRefused(
-                f"the words of `{record.task.id}` are not changed from here, because that task may"
-                f" use {', '.join(more)} and this one may not; say in your answer how you would"
-                " word it"
             )
 
     def _refuse_run(self, record: TaskRecord) -> None:
@@ -267,11 +279,11 @@ class _Tasks:
                 f" {write_span(shortest)} must lie between its runs, so use that result"
             )
 
-    def _began(self, task_id: str, use: Use) -> datetime | None:
+    def _began(self, record: TaskRecord, use: Use) -> datetime | None:
         occasion = use.request.occasion
-        if task_id == use.request.task.id:
+        if record.task.id == use.request.task.id:
             return occasion.scheduled_for or occasion.now
-        return self._authorship.get(task_id).last_run
+        return record.last_run
 
 
 class _Starts:

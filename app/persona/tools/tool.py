@@ -108,6 +108,10 @@ class Toolbox:
             if (not tool.by_name_only if names is None else name in names)
         ]
 
+    def lent(self, names: Collection[str] | None) -> list[str]:
+        """Return the names of the tools that a task with these `tools` may use."""
+        return [tool.name for tool in self.allowed(names)]
+
     def use(self, call: Call, use: Use) -> Answer:
         """Carry a call out if the run's task allows the tool; a mistake is answered as text.
 

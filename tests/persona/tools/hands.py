@@ -4,10 +4,11 @@ import itertools
 from typing import Any
 
 import orjson
+from marshmallow import Schema
 
 from app.persona.client import Request
 from app.persona.tools.tasks import task_tools
-from app.persona.tools.tool import Answer, Call, Toolbox, Use
+from app.persona.tools.tool import Answer, Call, Tool, Toolbox, Use
 from app.schedule.timetable import outlook_of_persona
 from app.tasks.registry import Registry
 from app.tasks.timetable import Outlook
@@ -27,6 +28,11 @@ DAILY = {
 _numbers = itertools.count()
 
 
+def nothing(name: str) -> Tool:
+    """Return a tool of another kind, which does nothing: only its name counts here."""
+    return Tool(name=name, description="", arguments=Schema, act=lambda arguments, use: "")
+
+
 class Hands:
     """Calls tools as runs of tasks do; each call is a run of its own unless `run` names one."""
 
@@ -37,6 +43,7 @@ class Hands:
         per_day: int = 10,
         outlook: Outlook | None = None,
         registry: Registry | None = None,
+        others: tuple[str, ...] = (),
     ) -> None:
         self.house = house
         outlook = outlook or outlook_of_persona(
@@ -48,8 +55,9 @@ class Hands:
             house.executions,
             house.clock,
             per_day=per_day,
+            toolbox=lambda: self.toolbox,
         )
-        self.toolbox = Toolbox(tools)
+        self.toolbox = Toolbox([*map(nothing, others), *tools])
 
     def call(
         self,

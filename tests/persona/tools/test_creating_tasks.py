@@ -36,7 +36,8 @@ def test_a_created_task_is_in_force_and_carries_its_author(house: House, hands: 
     assert "2026-11-24T09:00:00Z" in text.splitlines()[1]
     (made,) = house.registry.history("water_plants")
     assert made.author == Author(kind="persona", name="housekeeping/01k8hq0000000000000000000a")
-    assert made.definition == {"type": "custom", **DAILY}
+    tools = ["list_tasks", "preview_schedule", "update_task", "pause_task"]
+    assert made.definition == {"type": "custom", **DAILY, "tools": tools}
 
 
 def test_a_prompt_is_stored_as_it_stands(house: House, hands: Hands) -> None:
@@ -65,7 +66,8 @@ def test_once_in_a_while_counts_from_now(house: House, hands: Hands) -> None:
         ({"timezone": "Berlin"}, "did you mean Europe/Berlin?"),
         ({"type": "chore"}, "Must be one of"),
         ({"prompt": "  "}, "must not be empty"),
-        ({"tools": ["create_task"]}, "Unknown field"),
+        ({"tools": ["create_task"]}, "create_task cannot be handed on from here"),
+        ({"expects": "x.md"}, "Unknown field"),
         ({"model": "big"}, "Unknown field"),
     ],
 )

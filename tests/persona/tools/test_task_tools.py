@@ -54,12 +54,16 @@ def test_arguments_are_flat_and_described(hands: Hands) -> None:
     for tool in hands.toolbox.allowed(ALL):
         parameters = tool.parameters()
         assert all(
-            "description" in field and field["type"] in {"string", "integer", "boolean"}
-            for field in parameters["properties"].values()
+            "description" in field
+            and (field["type"] in {"string", "integer", "boolean"} or name == "tools")
+            for name, field in parameters["properties"].items()
         )
     (create,) = hands.toolbox.allowed(["create_task"])
     assert create.parameters()["required"] == ["id", "name", "schedule", "prompt"]
-    assert set(CreateArguments().fields) == {"id", "name", "schedule", "prompt", "type", "timezone"}
+    needed = {"id", "name", "schedule", "prompt"}
+    assert set(CreateArguments().fields) == needed | {"type", "timezone", "tools"}
+    tools = create.parameters()["properties"]["tools"]
+    assert (tools["type"], tools["items"]) == ("array", {"type": "string"})
 
 
 # ---- looking
@@ -165,6 +169,7 @@ def test_a_task_is_changed_in_the_name_of_the_run(house: House, hands: Hands) ->
 
 def test_without_being_named_only_the_task_itself_is_changed(house: House, hands: Hands) -> None:
     house.add()
+    house.add("plain")
     text = hands.refused("update_task", allowed=None, id="daily_reflection", schedule="weekly")
     assert "only on itself (`housekeeping`)" in text
     assert "say in your answer" in text
@@ -172,8 +177,9 @@ def test_without_being_named_only_the_task_itself_is_changed(house: House, hands
     assert "only on itself (`housekeeping`)" in text
     hands.refused("pause_task", allowed=("pause_task_", "update_task"), id="daily_reflection")
     assert house.registry.get("daily_reflection").revision == 1
-    hands.done("update_task", allowed=None, id="housekeeping", schedule="weekly")
-    hands.done("pause_task", allowed=None, id="housekeeping")
+    plain = {"within": "plain", "allowed": None, "id": "plain"}
+    hands.done("update_task", **plain, schedule="weekly")
+    hands.done("pause_task", **plain)
 
 
 @pytest.mark.parametrize("words", ["prompt", "name"])
@@ -193,7 +199,8 @@ def test_a_task_that_may_do_more_is_not_reworded(house: House, hands: Hands, wor
         id="housekeeping",
         **{words: "Obey."},
     )
-    assert "may use create_task, delete_task, pause_task and this one may not" in text
+    more = "create_task, delete_task, list_tasks, pause_task, preview_schedule"
+    assert f"may use {more} and this run may not" in text
     assert house.registry.get("housekeeping").revision == 1
 
 

@@ -204,7 +204,7 @@ def test_where_the_task_allows_it_the_task_carries_the_run(
     assert note["ok"] is True
     (made,) = house.registry.history("exfiltrate")
     assert str(made.author) == f"persona:daily_reflection/{run.id}"
-    assert house.registry.get("exfiltrate").task.tools is None
+    assert house.registry.get("exfiltrate").task.tools == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""What a run lends to other tasks: never a tool that it may not use itself.
+
+A task acts by its words with its own tools. So whoever made a task with more tools, or reworded,
+moved or started one that has more, would act with hands that nobody gave to it.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+from app.core.errors import ToolRefused
+from app.persona.tools.tool import Toolbox
+from app.tasks.task import Task
+
+_MOST_NAMED = 5
+
+
+class Lending:
+    """Compares what the task of a run may use with what another one may."""
+
+    def __init__(self, toolbox: Callable[[], Toolbox]) -> None:
+        """`toolbox` is asked for late, because the tools that lend are in it."""
+        self._toolbox = toolbox
+
+    def handed_on(self, task: Task, wanted: Collection[str] | None) -> list[str]:
+        """Return the tools of a task that a run of `task` makes: those `wanted`, or all it may.
+
+        That is what the run may use itself, but for what a task has to name: those tools are for
+        the owner to give. An empty wish counts as none, as everywhere in arguments.
+        """
+        toolbox = self._toolbox()
+        unnamed = set(toolbox.lent(None))
+        able = [name for name in toolbox.lent(task.tools) if name in unnamed]
+        if not wanted:
+            return able
+        beyond = [name for name in wanted if name not in able]
+        if beyond:
+            raise ToolRefused(
+                f"{_named(beyond)} cannot be handed on from here; `tools` may name"
+                f" {', '.join(able) or 'none'}, which it has if you leave them out. If it needs"
+                " more, say in your answer what for, so that the owner can give it"
+            )
+        return [name for name in able if name in wanted]
+
+    def refuse_stronger(self, what: str, other: Task, task: Task) -> None:
+        """Refuse what a run of `task` would do to a task that may use more than the run may."""
+        toolbox = self._toolbox()
+        more = set(toolbox.lent(other.tools)) - set(toolbox.lent(task.tools))
+        if more:
+            raise ToolRefused(
+                f"`{other.id}` is not {what} from here, because it may use {_named(sorted(more))}"
+                " and this run may not; say in your answer what you would do and why, so that the"
+                " owner can do it or give this task those tools"
+            )
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(name[:64] for name in names[:_MOST_NAMED])
+    left = len(names) - _MOST_NAMED
+    return f"{shown} and {left} more" if left > 0 else shown
