@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -66,7 +65,7 @@ def stopped_in_a_write(database: Database, one: House, root: Path) -> int:
     if child == 0:
         try:
             stop_at_the_temporary_file()
-            outcome = one.runner.run(claim, threading.Event())
+            outcome = one.run(claim)
             os._exit(0 if outcome.status is Status.CANCELLED else 1)
         finally:
             os._exit(2)
