@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar, cast
 
 from flask import current_app
 
-from app.api.listing import Listing
+from app.api import shapes
+from app.api.listing import Listing, Page
 from app.core.clock import Clock
 from app.core.forks import after_fork
-from app.core.instants import write_instant
 from app.runs.processes import Liveness
 from app.tasks.desk import DeskStatus
 from app.wiring import Services
@@ -49,15 +49,14 @@ class Serving:
     liveness: Seen[Liveness]
     desk: Seen[DeskStatus]
 
+    def page(self) -> Page:
+        """Return the answer that lists all tasks."""
+        snapshot = self.services.registry.snapshot()
+        return self.listing.page(snapshot, self.liveness.get(), self.desk.get())
+
     def clock(self) -> dict[str, Any]:
         """Return whether anything will fire: every answer that shows a schedule says so."""
-        liveness = self.liveness.get()
-        ticked_at = liveness.ticked_at
-        return {
-            "alive": liveness.alive,
-            "processes": liveness.processes,
-            "ticked_at": write_instant(ticked_at) if ticked_at is not None else None,
-        }
+        return shapes.clock(self.liveness.get())
 
 
 class OncePerProcess:

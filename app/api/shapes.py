@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.instants import write_instant
+from app.runs.processes import Liveness
 from app.runs.run import Run
 from app.runs.space_history import Entry, Lines
 from app.tasks.schema import PolicySchema
@@ -22,6 +23,15 @@ _POLICIES = tuple(
 def instant(moment: datetime | None) -> str | None:
     """Write an instant as RFC 3339 in UTC, or null."""
     return write_instant(moment) if moment is not None else None
+
+
+def clock(liveness: Liveness) -> dict[str, Any]:
+    """Return whether anything will fire, and when somebody last looked."""
+    return {
+        "alive": liveness.alive,
+        "processes": liveness.processes,
+        "ticked_at": instant(liveness.ticked_at),
+    }
 
 
 def task(record: TaskRecord, *, next_run: datetime | None, sentence: str) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import orjson
 from flask import Response
 
 from app.api import shapes
-from app.api.answers import answer, held_revision, tag_of_list, tag_of_task, unchanged
+from app.api.answers import answer, held_revision, tag_of_task, unchanged
 from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.guards import author
 from app.api.idempotency import Request, create_once
@@ -14,7 +13,6 @@ from app.api.inputs import IfMatchHeader, IfNoneMatchHeader, KeyHeader, NewTask,
 from app.api.schemas import Changed, ChangedTask, DueList, TaskInFull, TaskList
 from app.api.serving import Serving, services, serving
 from app.core.errors import FieldError, InvalidInput
-from app.tasks.desk_errors import error_fields
 from app.tasks.task import TaskRecord
 
 door = Door("tasks", __name__, url_prefix="/api", description="What is to be done, and when")
@@ -42,17 +40,9 @@ _EXAMPLE = {
 )
 def list_tasks(headers: dict[str, Any]) -> Response:
     """List all tasks"""
-    here = serving()
-    snapshot = here.services.registry.snapshot()
-    clock = here.clock()
-    quarantined = [error_fields(fault) for fault in here.desk.get().errors]
-    tag = tag_of_list(snapshot.version, clock, quarantined)
-    held = unchanged(tag, headers.get("if_none_match"))
-    if held is not None:
-        return held
-    rest = {"total": len(snapshot.records), "clock": clock, "quarantined": quarantined}
-    body = b'{"tasks":[%b],%b' % (here.listing.encoded(snapshot), orjson.dumps(rest)[1:])
-    return answer(body, tag=tag)
+    page = serving().page()
+    held = unchanged(page.tag, headers.get("if_none_match"))
+    return held or answer(page.body, tag=page.tag)
 
 
 @door.on(

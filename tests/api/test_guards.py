@@ -2,6 +2,7 @@
 
 import hmac
 import json
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -276,6 +277,18 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(
     assert persona.requests == []
 
 
+def test_a_body_of_unsaid_length_that_is_not_said_to_be_json_is_refused(
+    client: FlaskClient,
+) -> None:
+    response = client.post(
+        "/api/tasks",
+        environ_overrides={"wsgi.input": BytesIO(b"{}"), "wsgi.input_terminated": True},
+        headers={"Transfer-Encoding": "chunked"},
+        content_type="text/plain",
+    )
+    assert problem(response) == (415, "/problems/not-json")
+
+
 @pytest.mark.parametrize(
     "kind", ["application/json", "application/json; charset=utf-8", "application/merge-patch+json"]
 )
@@ -326,6 +339,8 @@ def test_every_answer_carries_the_headers_that_keep_browsers_safe(
     assert "unsafe" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert sorted(headers.keys()) == sorted(set(headers.keys()))
 
 
 def test_answers_are_not_stored_unless_they_can_be_checked_again(client: FlaskClient) -> None:

@@ -14,6 +14,7 @@ from app.api.listing import Listing
 from app.api.serving import EXTENSION, OncePerProcess, Seen
 from app.config import Settings, read_settings
 from app.core.clock import FakeClock
+from app.tasks.task import Author
 from app.wiring import Services
 from tests.conftest import EVENING, on_sqlite
 
@@ -115,6 +116,27 @@ def test_a_task_is_encoded_again_only_when_it_has_changed(
     third = json.loads(b"[%b]" % listing.encoded(services.registry.snapshot()))
     assert len(asked) == 6
     assert len(third) == 4
+
+
+@on_sqlite
+def test_the_list_is_put_together_again_only_when_a_part_of_it_was_looked_up_anew(
+    services: Services,
+) -> None:
+    serving = OncePerProcess(lambda: services).get()
+    first = serving.page()
+    assert serving.page() is first
+
+    services.registry.update("memory_consolidation", {"enabled": False}, Author(kind="owner"))
+    changed = serving.page()
+    assert (changed.tag, changed.body) != (first.tag, first.body)
+    assert serving.page() is changed
+
+    serving.desk.forget()
+    assert serving.page() is not changed
+    looked = serving.page()
+    serving.liveness.forget()
+    assert serving.page() is not looked
+    assert (serving.page().tag, serving.page().body) == (changed.tag, changed.body)
 
 
 @on_sqlite
