@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.core.errors import NothingToRevert, RunNotFinished, SpaceBusy, SpaceError
 from app.persona.client import Deadline
-from app.persona.feelings.mirror import MOOD_FILE
+from app.persona.feelings.mirror import MIRRORS
 from app.persona.history.lines import merged
 from app.persona.history.store import NOT_KEPT
 from app.runs.history import History
@@ -68,16 +68,16 @@ class TakingBack:
         return taken
 
     def revert(self, run_id: str) -> TakenBack:
-        """Take back what a finished run changed, but for the mirror of the mood.
+        """Take back what a finished run changed, but for the mirrors of mood and reconciliations.
 
-        The next answer writes that anew, so every later run would stand in the way of it.
+        The next answer writes them anew, so every later run would stand in the way of it.
         Raises RunNotFound, RunNotFinished, and NothingToRevert where no file could be put back.
         """
         if self._history.run(run_id).status.is_open:
             raise RunNotFinished(run_id)
         with self._space.database.read() as connection:
             made = self._space.trail.of_run(connection, run_id)
-        made = [step for step in made if step.path != MOOD_FILE]
+        made = [step for step in made if step.path not in MIRRORS]
         taken = self._take_back(made, Kind.REVERT, None)
         if not taken.reverted:
             raise NothingToRevert(run_id, taken.conflicts)
