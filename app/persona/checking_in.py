@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from app.persona.feelings.affect import Reading, read_affect
 from app.persona.feelings.assessment import Inner
+from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.feelings.mood import Mood
 from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, distance
-from app.persona.findings import MOOD, Findings
+from app.persona.findings import Findings
 from app.persona.sections import Block, cited, entry_before, section, stands, whole
 from app.persona.themes import LONGEST_QUOTE, Quote, Source, passages
 from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
@@ -80,9 +81,9 @@ def _on_file(f: Findings) -> list[str]:
     if f.mood.problem:
         return [f.mood.problem]
     if not f.mood.state:
-        return [f"There is no {as_path(MOOD)}."] if not f.lived.moods else []
+        return [f"There is no {as_path(MOOD_FILE)}."] if not f.lived.moods else []
     since = f", of {plain(f.mood.updated)}" if f.mood.updated else ""
-    return [f"{as_path(MOOD)}{since}: {quoted(f.mood.state, 300)}"]
+    return [f"{as_path(MOOD_FILE)}{since}: {quoted(f.mood.state, 300)}"]
 
 
 def _against(f: Findings) -> list[str]:

@@ -10,6 +10,7 @@ from app.core.errors import BadJson, LedgerUnavailable, NoSuchFile, SpaceError
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Occasion, PastRun, Records, Request
 from app.persona.feelings.lexicon import Lexicon
+from app.persona.feelings.mirror import MIRRORS, MOOD_FILE
 from app.persona.journal import Entry, Journal, is_entry, read_journal
 from app.persona.life import Life, Lived, look_back
 from app.persona.memory.memory import Memory
@@ -20,7 +21,6 @@ from app.tasks.task import Task, TaskType
 
 GOALS = "meta/goals.md"
 RESULT_OF = "result of "
-MOOD = "emotional_state/current.json"
 _MOST_RUNS = 200
 _RESULT_LENGTH = 4096
 _MEMORY_LENGTH = 1000
@@ -114,9 +114,10 @@ class Findings:
 
     @property
     def changed(self) -> list[SpaceFile]:
-        """Return the files written since; not the one that this task itself writes to."""
+        """Return the files written since; neither the one that this task itself writes to, nor what
+        the service writes after every answer."""
         found = self.survey.changed_since(self.since)
-        return [file for file in found if file.path != self.target]
+        return [file for file in found if file.path not in MIRRORS | {self.target}]
 
     @property
     def results(self) -> list[Source]:
@@ -288,13 +289,15 @@ def _goals(space: Space, target_text: str, target: str | None) -> list[Box]:
 
 def _mood(space: Space) -> MoodFile:
     try:
-        document = strict_json.loads(space.read_text(MOOD, _MOOD_BYTES), most_bytes=_MOOD_BYTES)
+        document = strict_json.loads(
+            space.read_text(MOOD_FILE, _MOOD_BYTES), most_bytes=_MOOD_BYTES
+        )
     except NoSuchFile:
         return MoodFile()
     except (BadJson, SpaceError) as error:
-        return MoodFile(problem=f"{as_path(MOOD)} cannot be read: {plain(error.detail)}.")
+        return MoodFile(problem=f"{as_path(MOOD_FILE)} cannot be read: {plain(error.detail)}.")
     current = document.get("current_state") if isinstance(document, dict) else None
     state = current.get("reconciled_state") if isinstance(current, dict) else None
     if not isinstance(current, dict) or not isinstance(state, str) or not state.strip():
-        return MoodFile(problem=f"{as_path(MOOD)} names no `reconciled_state`.")
+        return MoodFile(problem=f"{as_path(MOOD_FILE)} names no `reconciled_state`.")
     return MoodFile(state=state, updated=one_line(str(current.get("last_updated") or ""), 40))

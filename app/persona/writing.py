@@ -13,6 +13,8 @@ from app.persona.quota import Quota
 from app.persona.space import Space
 
 Rewriting = Callable[[bytes | None], bytes | None]
+Rewording = Callable[[str | None], str]
+"""What makes a new text of the old one; None is no file."""
 
 
 class Hands:
@@ -55,6 +57,22 @@ class Hands:
         data = text.encode("utf-8", "replace")
         with self._made(path, len(data), changes) as (folder, name):
             self._rewrite(folder, name, path, lambda _: data, deadline, changes)
+
+    def change_text(
+        self, path: str, change: Rewording, deadline: Deadline, changes: Changes
+    ) -> None:
+        """Let a file hold what `change` makes of its text, with damaged UTF-8 replaced.
+
+        It is made, and its folders, if need be. `change` is asked again if somebody writes
+        meanwhile.
+        """
+
+        def changed(old: bytes | None) -> bytes:
+            text = old.decode("utf-8", "replace") if old is not None else None
+            return change(text).encode("utf-8", "replace")
+
+        with self._made(path, 0, changes) as (folder, name):
+            self._rewrite(folder, name, path, changed, deadline, changes)
 
     def edit_text(
         self, path: str, old: str, new: str, deadline: Deadline, changes: Changes

@@ -17,7 +17,7 @@ from app.core.errors import (
     SpaceError,
 )
 from app.persona.client import Deadline
-from app.persona.feelings.mirror import MOOD_FILE
+from app.persona.feelings.mirror import MIRRORS
 from app.persona.history.lines import merged
 from app.persona.history.store import NOT_KEPT
 from app.runs.history import History
@@ -85,9 +85,9 @@ class TakingBack:
         return taken
 
     def revert(self, run_id: str) -> TakenBack:
-        """Take back what a finished run changed, but for the mirror of the mood.
+        """Take back what a finished run changed, but for the mirrors of mood and reconciliations.
 
-        The next answer writes that anew, so every later run would stand in the way of it.
+        The next answer writes them anew, so every later run would stand in the way of it.
         Raises RunNotFound, RunNotFinished, and where no file could be put back NothingToRevert, or
         HistoryLost.
         """
@@ -96,7 +96,7 @@ class TakingBack:
         with self._space.database.read() as connection:
             made = self._space.trail.of_run(connection, run_id)
             is_elsewhere = self._space.trail.is_elsewhere(connection, run_id)
-        made = [step for step in made if step.path != MOOD_FILE]
+        made = [step for step in made if step.path not in MIRRORS]
         taken = self._take_back(made, Kind.REVERT, None)
         if is_elsewhere or (taken.lost and not taken.reverted):
             raise HistoryLost(f"the history of this space does not know what run {run_id} changed")

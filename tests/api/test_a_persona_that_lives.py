@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from app.config import Settings, read_settings
 from app.core.clock import Clock
-from app.persona.feelings.mirror import MOOD_FILE
+from app.persona.feelings.mirror import LOG_FILE, MOOD_FILE
 from app.wiring import Services, build
 from tests.conftest import on_sqlite
 from tests.persona.model_server import ModelServer, Say
@@ -197,15 +197,15 @@ def test_memories_come_newest_first_so_that_the_oldest_go_where_room_is_short(
 
 
 @on_sqlite
-def test_a_revert_leaves_the_mirror_of_the_mood_to_the_runs_that_came_after(
+def test_a_revert_leaves_the_mirrors_of_mood_and_reconciliations_to_the_runs_that_came_after(
     client: FlaskClient, root: Path
 ) -> None:
     first, _ = run(client), run(client, "emotional_check_in")
-    assert MOOD_FILE in [file["path"] for file in first["metadata"]["files"]]
-    mirror = (root / MOOD_FILE).read_text()
+    assert {MOOD_FILE, LOG_FILE} <= {file["path"] for file in first["metadata"]["files"]}
+    mirrors = [(root / path).read_text() for path in (MOOD_FILE, LOG_FILE)]
     reverted = body_of(client.post(f"/api/runs/{first['id']}/revert"))
     assert reverted == {"reverted": [DEFAULTS["daily_reflection"]], "conflicts": []}
-    assert (root / MOOD_FILE).read_text() == mirror
+    assert [(root / path).read_text() for path in (MOOD_FILE, LOG_FILE)] == mirrors
 
 
 @on_sqlite

@@ -224,7 +224,7 @@ def test_the_mood_moves_and_says_that_a_chat_moved_it(
 
 
 @on_sqlite
-def test_a_chat_is_no_run_and_changes_no_file_but_the_mirror_of_the_mood(
+def test_a_chat_is_no_run_and_changes_no_file_but_the_mirrors_of_the_mood(
     client: FlaskClient, persona: ScriptedPersona, settings: Settings
 ) -> None:
     def files() -> dict[str, bytes]:
@@ -240,7 +240,10 @@ def test_a_chat_is_no_run_and_changes_no_file_but_the_mirror_of_the_mood(
     say(client)
     assert files() == before
     assert json.loads(client.get("/api/runs").data)["runs"] == []
-    assert (settings.persona_space / "emotional_state" / "current.json").exists()
+    emotional_state = settings.persona_space / "emotional_state"
+    assert {path.name for path in emotional_state.iterdir()} == {
+        *("README.md", "current.json", "reconciliation_log.json")
+    }
 
 
 @on_sqlite

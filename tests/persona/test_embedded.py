@@ -387,8 +387,7 @@ def test_a_check_in_feels_what_was_lived_since_the_last_one_and_only_that(root: 
     assert felt.valence is not None
     assert felt.valence > 0.3
     assert felt.text.startswith(
-        "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even,"
-        " strong ("
+        "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even"
     )
     later = {"run_id": "r2", "now": NOW + timedelta(hours=1)}
     assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, **later).inner is None

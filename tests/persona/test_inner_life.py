@@ -23,7 +23,7 @@ from app.persona.appending import lock
 from app.persona.client import Deadline, Reply, Transaction
 from app.persona.feelings.assessment import Inner
 from app.persona.feelings.feelings import Feelings, Lexicons
-from app.persona.feelings.mirror import MOOD_FILE
+from app.persona.feelings.mirror import LOG_FILE, MOOD_FILE
 from app.persona.feelings.series import MoodSeries
 from app.persona.inner_life import InnerLife
 from app.persona.openat import FOLDER
@@ -125,15 +125,15 @@ def test_the_model_is_asked_how_it_looks_only_where_it_said_how_it_feels(house: 
     assert taken.metadata["tokens"] == spent(20)["tokens"]
 
 
-def test_the_mirror_of_the_mood_is_announced_before_it_is_written(house: House) -> None:
+def test_the_mirrors_of_the_mood_are_announced_before_they_are_written(house: House) -> None:
     class First(Announced):
         def announce(self, paths: Sequence[str]) -> None:
             super().announce(paths)
-            assert not (house.root / MOOD_FILE).exists()
+            assert not any((house.root / path).exists() for path in paths)
 
     house.changes = First()
     house.take_in(GOOD)
-    assert set(house.changes.paths) == {MOOD_FILE}
+    assert set(house.changes.paths) == {MOOD_FILE, LOG_FILE}
     assert json.loads((house.root / MOOD_FILE).read_text())["current_state"]["valence"] > 0
 
 

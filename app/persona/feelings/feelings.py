@@ -18,6 +18,7 @@ from app.persona.feelings.mirror import MoodFiles, show_mood
 from app.persona.feelings.mood import moved, pull, recent_pattern
 from app.persona.feelings.quotations import without_quotations
 from app.persona.feelings.reconciliation import inner_view, outer_view, reconcile
+from app.persona.feelings.reconciliation_log import Noted, keep_reconciliation
 from app.persona.feelings.series import MoodSeries
 from app.persona.feelings.values import NEUTRAL, Affect
 from app.persona.space import Space
@@ -122,8 +123,8 @@ class Feelings:
         """Take the inner view out of an answer, reconcile it with the outer one, move the mood.
 
         `told` is what a model says of the answer when it is asked how it looks from outside; with
-        `files` the mood is mirrored into the space. Never fails for what an answer or a file
-        holds, nor where the database is away; raises only a PersonaError of `files`.
+        `files` mood and reconciliation are mirrored into the space. Never fails for what an answer
+        or a file holds, nor where the database is away; raises only a PersonaError of `files`.
         """
         visible, inner = take_assessment(answer)
         return self.weigh(
@@ -168,8 +169,12 @@ class Feelings:
         result = self._noted(result, pull(evidence), now, run_id, source, origin, holding)
         if files is None:
             return result
-        warning = show_mood(files, found.reconciled_state, result.after, self._pattern(), now)
-        return replace(result, warnings=[*result.warnings, *([warning] if warning else [])])
+        entry = {**found.as_dict(), "run_id": run_id, "source": source, "origin": origin}
+        warnings = (
+            show_mood(files, found.reconciled_state, result.after, self._pattern(), now),
+            keep_reconciliation(files, entry, self._gone),
+        )
+        return replace(result, warnings=[*result.warnings, *filter(None, warnings)])
 
     def _before(self, now: datetime) -> Affect:
         try:
@@ -203,6 +208,12 @@ class Feelings:
             after = moved(felt.before, felt.affect, weight)
             return replace(felt, after=after, warnings=[f"the mood was not kept: {error.detail}"])
         return replace(felt, before=before, after=mood.affect)
+
+    def _gone(self, noted: Sequence[Noted]) -> set[str]:
+        try:
+            return self._moods.gone(noted)
+        except LedgerUnavailable:
+            return set()
 
     def _pattern(self) -> str:
         try:

@@ -16,11 +16,16 @@ from app.core.instants import write_instant
 from app.persona.client import Changes, Deadline
 from app.persona.feelings.values import Affect
 from app.persona.space import Space
-from app.persona.writing import Hands
+from app.persona.writing import Hands, Rewording
 
 log = structlog.get_logger(__name__)
 
 MOOD_FILE = "emotional_state/current.json"
+LOG_FILE = "emotional_state/reconciliation_log.json"
+DAMAGED_LOG_FILE = "emotional_state/reconciliation_log.damaged.json"
+MIRRORS = frozenset({MOOD_FILE, LOG_FILE, DAMAGED_LOG_FILE})
+"""Files that the service writes after answers: no work of a run, and nothing to take back."""
+
 _MOST_BYTES = 64 * 1024
 _NOTE = "Written by the service after each answer that carries feeling; other keys are kept."
 
@@ -33,6 +38,9 @@ class MoodFiles(Protocol):
 
     def write_text(self, path: str, text: str) -> None:
         """Put a text in the place of a file, or make it."""
+
+    def change_text(self, path: str, change: Rewording) -> None:
+        """Put what `change` makes of a file's text in its place; nobody writes meanwhile."""
 
 
 class SpaceFiles:
@@ -49,6 +57,9 @@ class SpaceFiles:
 
     def write_text(self, path: str, text: str) -> None:
         self._hands.write_text(path, text, self._deadline, self._changes)
+
+    def change_text(self, path: str, change: Rewording) -> None:
+        self._hands.change_text(path, change, self._deadline, self._changes)
 
 
 def show_mood(files: MoodFiles, state: str, mood: Affect, pattern: str, at: datetime) -> str | None:

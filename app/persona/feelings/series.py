@@ -1,8 +1,20 @@
 """The mood over time: a table to which every answer that carries feeling adds a row."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Column, Connection, Double, Index, String, Table, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Index,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy import Row as TableRow
 
 from app.core.ids import Ids
@@ -90,6 +102,15 @@ class MoodSeries:
             source=last.source if last is not None else None,
             origin=last.origin if last is not None else None,
         )
+
+    def gone(self, noted: Sequence[tuple[str, datetime]]) -> set[str]:
+        """Return which of these runs, each with an instant at which it moved the mood, have no mood
+        any more, though moods as old are kept: they count as if they had not been."""
+        with self._database.read() as connection:
+            oldest = connection.execute(select(func.min(moods.c.at))).scalar_one()
+            of_runs = moods.c.run_id.in_({run_id for run_id, _ in noted})
+            left = set(connection.execute(select(moods.c.run_id).where(of_runs)).scalars())
+        return {run_id for run_id, at in noted if oldest and at >= oldest and run_id not in left}
 
     def forget(self, before: datetime) -> int:
         """Remove moods older than an instant; return how many."""

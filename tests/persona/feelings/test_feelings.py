@@ -19,11 +19,12 @@ from app.database import Database
 from app.persona.client import Unrecorded
 from app.persona.feelings.feelings import LEXICON_FILE, Feelings, Felt, Lexicons
 from app.persona.feelings.lexicon import english
-from app.persona.feelings.mirror import MOOD_FILE, SpaceFiles
+from app.persona.feelings.mirror import LOG_FILE, MOOD_FILE, SpaceFiles
 from app.persona.feelings.series import MoodSeries
 from app.persona.feelings.values import NEUTRAL
 from app.persona.findings import gather
 from app.persona.space import Space
+from app.persona.writing import Rewording
 from tests.conftest import on_sqlite
 from tests.persona.given import a_deadline, a_life, a_request, hands_on
 
@@ -288,11 +289,17 @@ class Unwritable:
     def write_text(self, path: str, text: str) -> None:
         raise self._error
 
+    def change_text(self, path: str, change: Rewording) -> None:
+        raise self._error
+
 
 @on_sqlite
 def test_a_space_that_is_read_only_fails_no_run(house: House) -> None:
     felt = house.after(files=Unwritable(SpaceError("Read-only file system")))
-    assert felt.warnings == ["the mood was not written to the space: Read-only file system"]
+    assert felt.warnings == [
+        "the mood was not written to the space: Read-only file system",
+        "the reconciliation was not written to the space: Read-only file system",
+    ]
 
 
 @on_sqlite
@@ -312,7 +319,7 @@ def test_the_file_is_announced_before_it_is_written(house: House) -> None:
     files = SpaceFiles(house.space, house.hands, a_deadline(clock=house.clock), Announced())
     assert house.after(files=files).warnings == []
     # once more right before it gets its name, which a run that was given up is refused
-    assert announced == [([MOOD_FILE], False)] * 2
+    assert announced == [*[([MOOD_FILE], False)] * 2, *[([LOG_FILE], True)] * 2]
     assert house.mood_file.exists()
 
 
