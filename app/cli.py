@@ -18,6 +18,7 @@ from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
 from app.settings_schema import SettingsSchema
+from app.tasks.desk_errors import sentences
 from app.tasks.task import Author
 from app.wiring import Services
 
@@ -283,11 +284,11 @@ def desk(action: str) -> None:
         elif action == "restore":
             services.desk.restore(_AUTHOR)
         status = services.desk.status()
+        for sentence in sentences(status.errors, status.held, status.path.name):
+            click.echo(sentence)
         if status.held is not None:
-            click.echo(f"held: {status.held}")
-        for error in status.errors:
-            click.echo(f"refused: {error}")
-        if status.held is None and not status.errors:
+            click.echo("`desk confirm` removes them, `desk restore` puts them back into the file")
+        elif not status.errors:
             click.echo("tasks.json is in order")
 
 

@@ -163,7 +163,8 @@ class Desk:
 
     def refused(self) -> list[str]:
         """Return what is wrong in sentences, for the next prompt to the persona."""
-        return sentences(self._load(), self._file.path.name)
+        row = self._load()
+        return sentences(row.errors, row.held, self._file.path.name)
 
     # ---- what others do
 

@@ -1,6 +1,7 @@
 """What is wrong with tasks.json, told to those who can mend it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +82,14 @@ def held_fields(held: Held) -> dict[str, Any]:
     }
 
 
-def sentences(row: DeskRow, file_name: str) -> list[str]:
-    """Return what is wrong in sentences, for the next prompt."""
-    told = [_sentence(fault, file_name) for fault in row.errors]
-    if row.held is not None:
-        names = ", ".join(row.held.task_ids[:10])
-        more = ", ..." if len(row.held.task_ids) > 10 else ""
+def sentences(errors: Sequence[Fault], held: Held | None, file_name: str) -> list[str]:
+    """Return what is wrong in sentences, for the next prompt and for people."""
+    told = [_sentence(fault, file_name) for fault in errors]
+    if held is not None:
+        names = ", ".join(held.task_ids[:10])
+        more = ", ..." if len(held.task_ids) > 10 else ""
         told.append(
-            f"{file_name}: {_REASONS[row.held.reason]}; these tasks stay in force until the owner "
+            f"{file_name}: {_REASONS[held.reason]}; these tasks stay in force until the owner "
             f"decides: {names}{more}"
         )
     return told
