@@ -304,11 +304,25 @@ def test_the_file_is_announced_before_it_is_written(house: House) -> None:
 
     files = SpaceFiles(house.space, house.hands, a_deadline(clock=house.clock), Announced())
     assert house.after(files=files).warnings == []
-    assert announced == [([MOOD_FILE], False)]
+    assert announced == [([MOOD_FILE], False)] * 2
     assert house.mood_file.exists()
 
 
 # ---- lexicons
+
+
+@on_sqlite
+def test_a_lexicon_that_became_a_pipe_or_too_large_is_named_and_not_waited_for(
+    house: House, tmp_path: Path
+) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(10_000_000_000)
+    for path in (pipe, large):
+        read = Lexicons(path, Space(house.root)).current()
+        assert read.lexicon == english()
+        assert read.problems[0].startswith("AFFECT_LEXICON ")
 
 
 OWN = "term,valence,arousal,dominance\nzorbish,0.9,0.5,0.5\n"
