@@ -11,9 +11,12 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from app.core.errors import BadJson, FieldError, SettingsError
-from app.core.prices import Price, read_prices
+from app.core.errors import BadJson, FieldError, SettingsError, UnfitFile
+from app.core.plain_files import read_plain
+from app.core.prices import MOST_BYTES, Price, read_prices
 from app.settings_schema import SHORTEST_TOKEN, Backend, SettingsSchema, SpokenDialect
+
+_MOST_SECRET = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +123,9 @@ def _read_secret_file(name: str, given: dict[str, str], errors: list[FieldError]
         errors.append(FieldError(field=f"{name}_FILE", message=message))
         return
     try:
-        secret = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"cannot be read: {error}"
+        secret = read_plain(Path(path), most_bytes=_MOST_SECRET).decode("utf-8").strip()
+    except (UnfitFile, UnicodeDecodeError) as error:
+        message = error.detail if isinstance(error, UnfitFile) else f"cannot be read: {error}"
         errors.append(FieldError(field=f"{name}_FILE", message=message))
         return
     if secret:
@@ -135,9 +138,9 @@ def _read_prices(path: str | None, errors: list[FieldError]) -> Mapping[str, Pri
     if path is None:
         return {}
     try:
-        return read_prices(Path(path).read_bytes())
-    except OSError as error:
-        message = f"cannot be read: {error}"
+        return read_prices(read_plain(Path(path), most_bytes=MOST_BYTES))
+    except UnfitFile as error:
+        message = error.detail
     except BadJson as error:
         message = f"is no table of prices: {error.detail}"
     errors.append(FieldError(field="PERSONA_PRICES", message=message))

@@ -1,6 +1,5 @@
 """Every setting: its form, its default, what it does."""
 
-import os
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +11,12 @@ from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.core.errors import UnfitFile
+from app.core.plain_files import read_plain
 from app.core.spans import read_span
 
 SHORTEST_TOKEN = 32
+_LARGEST_FILE = 1024 * 1024
 
 
 class Backend(StrEnum):
@@ -79,8 +81,10 @@ def _check_token(value: str) -> None:
 
 
 def _check_file(value: str) -> None:
-    if not Path(value).is_file() or not os.access(value, os.R_OK):
-        raise ValidationError(f"{value!r} is not a file that can be read")
+    try:
+        read_plain(Path(value), most_bytes=_LARGEST_FILE)
+    except UnfitFile as error:
+        raise ValidationError(f"{value!r} {error.detail}") from error
 
 
 def _check_key(value: str) -> None:

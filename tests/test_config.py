@@ -1,5 +1,6 @@
 """Settings: typed, with defaults, and every mistake said at once."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -112,8 +113,7 @@ def test_a_lexicon_of_feelings_must_be_a_file(tmp_path: Path) -> None:
     settings = read_settings({"AFFECT_LEXICON": str(tmp_path / "own.csv")})
     assert settings.affect_lexicon == tmp_path / "own.csv"
     assert read_settings({}).affect_lexicon is None
-    for path in (tmp_path, tmp_path / "none.csv"):
-        assert "is not a file" in wrong(AFFECT_LEXICON=str(path))["AFFECT_LEXICON"]
+    assert "cannot be read" in wrong(AFFECT_LEXICON=str(tmp_path / "none.csv"))["AFFECT_LEXICON"]
 
 
 def test_the_persona_service_needs_an_address() -> None:
@@ -164,6 +164,32 @@ def test_a_wrong_table_of_prices_stops_the_start_with_a_message(tmp_path: Path) 
     message = wrong(PERSONA_PRICES=str(table))["PERSONA_PRICES"]
     assert "`prompt` of 'm' must be a number" in message
     assert "cannot be read" in wrong(PERSONA_PRICES=str(tmp_path / "none"))["PERSONA_PRICES"]
+
+
+FILES = ["API_TOKEN_FILE", "PERSONA_API_KEY_FILE", "PERSONA_PRICES", "AFFECT_LEXICON"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pipe_a_device_or_a_folder_is_no_file_to_read_a_setting_from(
+    name: str, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/tty", tmp_path):
+        assert "regular file" in wrong(**MODEL, **{name: str(path)})[name]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_ten_gigabytes_is_not_read_as_a_setting(name: str, tmp_path: Path) -> None:
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(10_000_000_000)
+    assert "more than" in wrong(**MODEL, **{name: str(tmp_path / "huge")})[name]
+
+
+def test_a_link_to_a_file_is_read_as_secrets_are_often_mounted(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-123\n")
+    (tmp_path / "link").symlink_to("key")
+    settings = read_settings({**MODEL, "PERSONA_API_KEY_FILE": str(tmp_path / "link")})
+    assert settings.persona_api_key == "sk-123"
 
 
 def test_secrets_are_not_shown() -> None:

@@ -54,6 +54,10 @@ class SettingsError(PersonaTasksError):
         super().__init__(f"these settings in the environment are wrong:\n{lines}")
 
 
+class UnfitFile(PersonaTasksError):
+    """A file cannot be read, is not a regular one, or holds too much."""
+
+
 class BadJson(PersonaTasksError):
     """The text is not JSON that this service reads."""
 

@@ -1,5 +1,6 @@
 """What a script sees of the world: a read-only system, the space, and nothing else; bubblewrap."""
 
+import ctypes
 import os
 import platform
 import shutil
@@ -27,13 +28,18 @@ MOST_PROCESSES = 128
 MOST_MEMORY = 1024 * 1024 * 1024
 """Bytes, for one process by the system, for all of them by whoever watches them."""
 
+MOST_OPEN = 256
+"""Open files of one process."""
+
 _MOST_TMP = 64 * 1024 * 1024
-_MOST_OPEN = 256
 _PROGRAMS = "/usr/local/bin:/usr/bin:/bin"
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _TRIED_AGAIN = timedelta(minutes=1)
 _TRIAL_SECONDS = 10
 _LENT_AT = "/mnt"
+_HUGE_PAGES_OFF = 41
+"""PR_SET_THP_DISABLE of linux/prctl.h."""
+
 _BORROWER = 1_900_000_001
 """A user that no system gives to anybody."""
 
@@ -99,6 +105,7 @@ class Confinement:
         availability = self.availability()
         if not availability.available:
             raise ToolRefused(f"scripts cannot be run here: {availability.reason}")
+        _refuse_huge_pages()
         with self._rules() as rules:
             yield self._command(argv, cpu, rules, ["--info-fd", str(info)], largest), rules
 
@@ -181,8 +188,8 @@ class Confinement:
             f"--as={MOST_MEMORY}",
             f"--fsize={largest}",
             f"--nproc={MOST_PROCESSES}",
-            f"--nofile={_MOST_OPEN}",
-            "--core=0",
+            f"--nofile={MOST_OPEN}",
+            *("--memlock=0", "--msgqueue=0", "--core=0"),
             "--",
             *self._first_to_die(),
         ]
@@ -191,6 +198,15 @@ class Confinement:
         """Where the machine runs out of memory, the script is to go and not the service."""
         choom = self._found("choom")
         return [choom, "-n", "1000", "--"] if choom else []
+
+
+def _refuse_huge_pages() -> None:
+    """Let this process and all that it starts have pages of the usual size only.
+
+    Of a huge one a script could give back all but a small part, and nobody would see that it holds
+    the whole. The filter keeps it from asking for them again.
+    """
+    ctypes.CDLL(None).prctl(_HUGE_PAGES_OFF, 1, 0, 0, 0)
 
 
 _ENVIRONMENT = [
@@ -212,4 +228,6 @@ def _system() -> list[str]:
             mounts += ["--ro-bind", f"/{name}", f"/{name}"]
     for path in (Path("/etc/ld.so.cache"), Path("/etc/alternatives")):
         mounts += ["--ro-bind-try", str(path), str(path)]
-    return [*mounts, "--proc", "/proc", "--dev", "/dev"]
+    # both give zeros, but what is mapped of the first is memory that no process is seen to hold
+    zero = ["--dev-bind", "/dev/full", "/dev/zero"]
+    return [*mounts, "--proc", "/proc", "--dev", "/dev", *zero]

@@ -7,7 +7,7 @@ import select
 import selectors
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,7 +17,7 @@ import structlog
 
 from app.core.clock import Clock
 from app.persona.client import Deadline
-from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES
+from app.persona.confinement import MOST_MEMORY, MOST_OPEN, MOST_PROCESSES
 from app.persona.openat import held
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,9 @@ Command = Callable[[int], AbstractContextManager[tuple[Sequence[str], int]]]
 """Gives a confined command, for the descriptor on which it tells of its processes, and another
 descriptor that it has to inherit."""
 
+MOST_OPEN_IN_ALL = 1_024
+"""Open files of all processes: each may be the end of a socket, which holds 300 KB unseen."""
+
 MOST_OUTPUT = 16 * 1024 * 1024
 MOST_SHOWN_LIVE = 64 * 1024
 _LOOKED_EVERY = timedelta(milliseconds=50)
@@ -33,6 +36,7 @@ _SPACE_LOOKED_EVERY = timedelta(seconds=1)
 _READ = 64 * 1024
 _LONGEST_DYING_MS = 10_000
 _LESS_URGENT = 10
+_MEMORY = ("RssAnon", "RssShmem", "VmSwap")
 
 
 class Captured:
@@ -232,28 +236,42 @@ def _handle_of(pid: int, parent: int) -> int | None:
 
 
 def _too_much(init: int | None) -> str | None:
-    """Say whether the processes that the first one sees are too many, or hold too much memory."""
+    """Say whether the processes that the first one sees are too many, or hold too much."""
     theirs = Path(f"/proc/{init}/root/proc")
     try:
         if theirs.stat().st_dev == Path("/proc").stat().st_dev:
             return None  # it has not entered its own world yet
         processes = [name for name in os.listdir(theirs) if name.isdigit()]  # noqa: PTH208  names
-        used = [_used(theirs / name / "status") for name in processes]
+        used = [_used(theirs / name) for name in processes]
     except OSError:
         return None  # gone
-    if sum(threads for threads, _ in used) >= MOST_PROCESSES:
+    if sum(threads for threads, _, _ in used) >= MOST_PROCESSES:
         return f"it had {MOST_PROCESSES} processes and threads, the most there may be"
-    if sum(memory for _, memory in used) > MOST_MEMORY:
+    if sum(memory for _, memory, _ in used) > MOST_MEMORY:
         return f"it used more than {MOST_MEMORY} bytes of memory"
+    if sum(files for _, _, files in used) > MOST_OPEN_IN_ALL:
+        return f"it had more than {MOST_OPEN_IN_ALL} files open"
     return None
 
 
-def _used(status: Path) -> tuple[int, int]:
-    """Return the threads and the bytes of memory of a process, nothing where it is gone."""
+def _used(process: Path) -> tuple[int, int, int]:
+    """Return the threads, bytes of memory and open files of a process, nothing where it is gone."""
     try:
-        lines = status.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = (process / "status").read_text(encoding="utf-8", errors="replace")
+        values = {name: value.split() for name, _, value in map(_parted, text.splitlines())}
+        kilobytes = sum(int(values[name][0]) for name in _MEMORY if name in values)
+        return int(values["Threads"][0]), kilobytes * 1024, _open_files(process, values)
     except (FileNotFoundError, ProcessLookupError):
-        return 0, 0
-    values = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    kilobytes = sum(int(values[name][0]) for name in ("RssAnon", "RssShmem") if name in values)
-    return int(values["Threads"][0]), kilobytes * 1024
+        return 0, 0, 0
+
+
+def _open_files(process: Path, values: Mapping[str, Sequence[str]]) -> int:
+    try:
+        return len(os.listdir(process / "fd"))  # noqa: PTH208  names
+    except PermissionError:
+        # the dead have none; who hides them may have as many as one may
+        return 0 if values["State"][0] == "Z" else MOST_OPEN
+
+
+def _parted(line: str) -> tuple[str, str, str]:
+    return line.partition(":")

@@ -1,9 +1,10 @@
 """Which calls of the kernel a confined script is refused, as a seccomp filter. Pure.
 
 Refused are ways around the bounds: special rights on files, which outlive the script and would
-give those of this service to whoever starts them; memory that no process is seen to hold; space
-on the disk taken faster than it can be measured; the keys of the service's user. Programs take
-each refusal for a kernel without the call, and do without.
+give those of this service to whoever starts them; memory that no process is seen to hold, be it
+shared, in a queue, or a page of a pipe that keeps two megabytes; open files that are not seen
+either; space on the disk taken faster than it can be measured; the keys of the service's user.
+Programs take each refusal for a kernel without the call, and do without.
 """
 
 import errno
@@ -19,6 +20,19 @@ _X32 = 0x40000000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOWED, _REFUSED = 0x7FFF0000, 0x00050000
+_YES, _NO = (_RETURN, 0, 0, _ALLOWED), (_RETURN, 0, 0, _REFUSED | errno.EPERM)
+
+_SHARED, _NO_FILE = 0x01, 0x20
+"""MAP_SHARED and MAP_ANONYMOUS."""
+
+_THREAD, _SAME_FILES = 0x10000, 0x400
+"""CLONE_THREAD and CLONE_FILES."""
+
+_DATAGRAM = 0x2
+"""The bit of SOCK_DGRAM and SOCK_RAW that streams have not: anybody may send such things."""
+
+_HUGE_PAGES, _ROOM_TO_SEND = 41, 7
+"""PR_SET_THP_DISABLE and SO_SNDBUF."""
 
 _Lines = list[tuple[int, int, int, int]]
 """Code, how many lines to skip where it holds and where not, and its number."""
@@ -29,17 +43,23 @@ class _Calls:
     """The numbers of calls on one kind of machine.
 
     `mode_at` says which argument is a mode, `opening` where the flags of an open stand, its mode
-    after them; `refused` with what error.
+    after them; `refused` with what error. `mmap`, `clone`, `socketpair`, `setsockopt` and `prctl`
+    depend on what they are asked.
     """
 
     architecture: int
     mode_at: Mapping[int, int]
     opening: Mapping[int, int]
     refused: Mapping[int, int]
+    mmap: int
+    clone: int
+    socketpair: int
+    setsockopt: int
+    prctl: int
 
 
-# io_uring, openat2, fchmodat2, memfd_secret: their numbers are the same everywhere
-_EVERYWHERE = {425: errno.ENOSYS, 437: errno.ENOSYS, 452: errno.ENOSYS, 447: errno.ENOSYS}
+# io_uring, clone3, openat2, fchmodat2, memfd_secret: their numbers are the same everywhere
+_EVERYWHERE = dict.fromkeys((425, 435, 437, 452, 447), errno.ENOSYS)
 _X86 = _Calls(
     architecture=0xC000003E,
     # creat, chmod, fchmod, mknod, mknodat, fchmodat
@@ -48,9 +68,18 @@ _X86 = _Calls(
     refused={
         **_EVERYWHERE,
         285: errno.EOPNOTSUPP,  # fallocate
-        # shmget, memfd_create, add_key, request_key, keyctl
-        **dict.fromkeys((29, 319, 248, 249, 250), errno.ENOSYS),
+        # shmget, semget, msgget, memfd_create, add_key, request_key, keyctl
+        **dict.fromkeys((29, 64, 68, 319, 248, 249, 250), errno.ENOSYS),
+        # sendfile, splice, tee, vmsplice
+        **dict.fromkeys((40, 275, 276, 278), errno.EINVAL),
+        41: errno.EAFNOSUPPORT,  # socket
+        272: errno.EPERM,  # unshare
     },
+    mmap=9,
+    clone=56,
+    socketpair=53,
+    setsockopt=54,
+    prctl=157,
 )
 _ARM = _Calls(
     architecture=0xC00000B7,
@@ -60,8 +89,16 @@ _ARM = _Calls(
     refused={
         **_EVERYWHERE,
         47: errno.EOPNOTSUPP,
-        **dict.fromkeys((194, 279, 217, 218, 219), errno.ENOSYS),
+        **dict.fromkeys((194, 190, 186, 279, 217, 218, 219), errno.ENOSYS),
+        **dict.fromkeys((71, 76, 77, 75), errno.EINVAL),
+        198: errno.EAFNOSUPPORT,
+        97: errno.EPERM,
     },
+    mmap=222,
+    clone=220,
+    socketpair=199,
+    setsockopt=208,
+    prctl=167,
 )
 _MACHINES = {"x86_64": _X86, "aarch64": _ARM}
 
@@ -91,7 +128,9 @@ def seccomp_filter(machine: str) -> bytes | None:
         check = _without_special_rights(place + 1)
         flags: _Lines = [(_LOAD, 0, 0, _argument(place)), (_ANY_BIT, 0, len(check) - 1, _CREATES)]
         lines += _only(number, [*flags, *check])
-    lines.append((_RETURN, 0, 0, _ALLOWED))
+    for number, rule in _by_what_is_asked(calls).items():
+        lines += _only(number, [*rule, _NO, _YES])
+    lines.append(_YES)
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 
@@ -100,12 +139,27 @@ def _only(number: int, then: _Lines) -> _Lines:
 
 
 def _without_special_rights(place: int) -> _Lines:
-    return [
-        (_LOAD, 0, 0, _argument(place)),
-        (_ANY_BIT, 0, 1, _SPECIAL_RIGHTS),
-        (_RETURN, 0, 0, _REFUSED | errno.EPERM),
-        (_RETURN, 0, 0, _ALLOWED),
-    ]
+    return [(_LOAD, 0, 0, _argument(place)), (_ANY_BIT, 0, 1, _SPECIAL_RIGHTS), _NO, _YES]
+
+
+def _by_what_is_asked(calls: _Calls) -> Mapping[int, _Lines]:
+    """Return rules by the number of a call; a line that they skip is a refusal."""
+    return {
+        calls.mmap: [
+            (_LOAD, 0, 0, _argument(3)),
+            (_ANY_BIT, 0, 2, _NO_FILE),
+            (_ANY_BIT, 0, 1, _SHARED),
+        ],
+        # whoever watches looks at the files of processes, not of threads
+        calls.clone: [
+            (_LOAD, 0, 0, _argument(0)),
+            (_ANY_BIT, 0, 2, _THREAD),
+            (_ANY_BIT, 1, 0, _SAME_FILES),
+        ],
+        calls.socketpair: [(_LOAD, 0, 0, _argument(1)), (_ANY_BIT, 0, 1, _DATAGRAM)],
+        calls.setsockopt: [(_LOAD, 0, 0, _argument(2)), (_EQUAL, 0, 1, _ROOM_TO_SEND)],
+        calls.prctl: [(_LOAD, 0, 0, _argument(0)), (_EQUAL, 0, 1, _HUGE_PAGES)],
+    }
 
 
 def _argument(place: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import LedgerUnavailable, NoSuchFile, SpaceError
+from app.core.errors import LedgerUnavailable, NoSuchFile, SpaceError, UnfitFile
+from app.core.plain_files import read_plain
 from app.persona.client import Holding, anyway
 from app.persona.feelings.affect import MOST_CHARACTERS, read_affect
 from app.persona.feelings.assessment import Inner, take_assessment
@@ -95,10 +96,10 @@ class Lexicons:
         if self._path is None:
             return english(), []
         try:
-            with self._path.open("rb") as file:
-                read = read_lexicon(file.read(MOST_BYTES).decode("utf-8", "replace"))
-        except OSError as error:
-            return english(), [f"AFFECT_LEXICON cannot be read: {error}"]
+            data = read_plain(self._path, most_bytes=MOST_BYTES)
+        except UnfitFile as error:
+            return english(), [f"AFFECT_LEXICON {error.detail}"]
+        read = read_lexicon(data.decode("utf-8", "replace"))
         return read.lexicon, [f"AFFECT_LEXICON, {problem}" for problem in read.problems]
 
 
