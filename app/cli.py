@@ -44,9 +44,9 @@ def list_tasks() -> None:
             ("task", "schedule", "enabled", "next run", "last run", "runs"),
             [
                 (
-                    record.task.id,
-                    record.task.schedule,
-                    "yes" if record.task.enabled else "no",
+                    record.id,
+                    record.schedule,
+                    "yes" if record.enabled else "no",
                     when(services.registry.next_run(record)),
                     when(record.last_run),
                     str(record.run_count),
@@ -64,12 +64,12 @@ def show(task_id: str) -> None:
     """Show a task, its schedule in words and its next runs."""
     with opened() as services:
         record = services.registry.get(task_id)
-        schedule = services.book.read(record.task.schedule, record.task.timezone)
+        schedule = services.book.read(record.schedule, record.timezone)
         for name, value in record.definition.items():
             click.echo(f"{name}: {value}")
         click.echo(f"revision: {record.revision}")
         click.echo(f"fires: {schedule.sentence}")
-        if record.task.enabled:
+        if record.enabled:
             for slot in services.book.preview(schedule, services.clock.now(), 5):
                 click.echo(f"  {write_instant(slot)}")
         _warn_if_nothing_ticks(services)

@@ -10,8 +10,8 @@ from flask import Response
 from werkzeug.http import parse_etags
 
 from app.core.errors import RevisionConflict
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import TaskRecord
 
 _REVISION = re.compile("[0-9]{1,9}")
 

@@ -12,8 +12,8 @@ from app.runs.processes import Liveness
 from app.schedule.book import ScheduleBook
 from app.tasks.desk import DeskStatus
 from app.tasks.desk_errors import error_fields
+from app.tasks.record import Snapshot, TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Snapshot, TaskRecord
 
 _Encoded = Mapping[str, tuple[int, bytes]]
 
@@ -78,7 +78,7 @@ class Listing:
 
     def sentence(self, record: TaskRecord) -> str:
         """Return the schedule of a task in words."""
-        return self._book.read(record.task.schedule, record.task.timezone).sentence
+        return self._book.read(record.schedule, record.timezone).sentence
 
     def _encode(self, record: TaskRecord, kept: tuple[int, bytes] | None) -> tuple[int, bytes]:
         if kept is not None and kept[0] == record.changed:

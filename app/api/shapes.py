@@ -11,8 +11,9 @@ from app.core.instants import write_instant
 from app.runs.processes import Liveness
 from app.runs.run import Run
 from app.runs.space_history import Entry, Lines
+from app.tasks.record import TaskRecord
 from app.tasks.schema import PolicySchema
-from app.tasks.task import Revision, TaskRecord
+from app.tasks.task import Revision
 
 SHORT_RESPONSE = 200
 _POLICIES = tuple(
@@ -50,33 +51,35 @@ def task_in_full(record: TaskRecord, *, next_run: datetime | None, sentence: str
 
 def due_task(record: TaskRecord, *, next_run: datetime) -> dict[str, Any]:
     """Return a task that is due."""
+    task = record.task
     return {
-        "id": record.task.id,
-        "name": record.task.name,
-        "type": str(record.task.type),
-        "schedule": record.task.schedule,
+        "id": task.id,
+        "name": task.name,
+        "type": str(task.type),
+        "schedule": task.schedule,
         "next_run": instant(next_run),
     }
 
 
 def _known(record: TaskRecord, next_run: datetime | None) -> dict[str, Any]:
+    task = record.task
     return {
-        "id": record.task.id,
-        "name": record.task.name,
-        "type": str(record.task.type),
-        "schedule": record.task.schedule,
-        "enabled": record.task.enabled,
+        "id": task.id,
+        "name": task.name,
+        "type": str(task.type),
+        "schedule": task.schedule,
+        "enabled": task.enabled,
         "last_run": instant(record.last_run),
         "next_run": instant(next_run),
         "run_count": record.run_count,
-        "prompt": record.task.prompt,
+        "prompt": task.prompt,
     }
 
 
 def _added(record: TaskRecord, sentence: str) -> dict[str, Any]:
     definition = record.definition
     return {
-        "timezone": record.task.timezone,
+        "timezone": record.timezone,
         "revision": record.revision,
         "sentence": sentence,
         **{name: definition[name] for name in _POLICIES if name in definition},

@@ -13,7 +13,7 @@ from app.api.inputs import IfMatchHeader, IfNoneMatchHeader, KeyHeader, NewTask,
 from app.api.schemas import Changed, ChangedTask, DueList, TaskInFull, TaskList
 from app.api.serving import Serving, services, serving
 from app.core.errors import FieldError, InvalidInput
-from app.tasks.task import TaskRecord
+from app.tasks.record import TaskRecord
 
 door = Door("tasks", __name__, url_prefix="/api", description="What is to be done, and when")
 

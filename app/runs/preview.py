@@ -11,8 +11,8 @@ from app.persona.prompting.tokens import estimate
 from app.runs.ledger import Claim
 from app.runs.run import Origin
 from app.runs.runner import Runner
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import TaskRecord
 
 _LONGEST = timedelta(seconds=30)
 

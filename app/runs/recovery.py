@@ -15,7 +15,8 @@ from app.runs.ledger import Ledger
 from app.runs.processes import STALE_AFTER, Processes
 from app.runs.results import ResultFolder
 from app.runs.tables import runs
-from app.tasks.task import OnInterrupt, Snapshot, Task
+from app.tasks.record import Snapshot
+from app.tasks.task import OnInterrupt, Task
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,8 @@ instants; it hands them to planning and lets no job body run here.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,8 +18,8 @@ from apscheduler.triggers.base import BaseTrigger
 
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable
+from app.tasks.record import Snapshot, TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import TaskRecord
 
 RING_AGAIN = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(seconds=1)
@@ -45,7 +46,7 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
         self._clock = clock
         self._version = 0
         self._next: dict[str, datetime] = {}
-        self._seen: dict[str, TaskRecord] = {}
+        self._seen: Mapping[str, TaskRecord] = {}
         self._heap: list[tuple[datetime, str]] = []
         self.ticked_at: datetime | None = None
         self.ticks: float | None = None
@@ -55,7 +56,7 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
         super().start(scheduler, alias)
         self._version = 0
         self._next.clear()
-        self._seen.clear()
+        self._seen = {}
         self._heap.clear()
         self.ticked_at, self.ticks = self._clock.now(), self._clock.monotonic()
 
@@ -64,26 +65,21 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
 
         While the ledger does not answer, what is known stays in force.
         """
-        try:
-            snapshot = self._registry.snapshot()
-        except LedgerUnavailable:
-            return
+        with suppress(LedgerUnavailable):
+            self._take_over(self._registry.snapshot())
+
+    def _take_over(self, snapshot: Snapshot) -> None:
         if snapshot.version == self._version:
             return
         for task_id in self._seen.keys() - snapshot.records.keys():
-            del self._seen[task_id]
             self._next.pop(task_id, None)
         for task_id, record in snapshot.records.items():
             held = self._seen.get(task_id)
-            if held is None or held.changed != record.changed:
-                self._take_over(held, record)
-        self._version = snapshot.version
-
-    def _take_over(self, held: TaskRecord | None, record: TaskRecord) -> None:
-        self._seen[record.task.id] = record
-        if held is not None and (held.cursor, held.revision) == (record.cursor, record.revision):
-            return
-        self._set_next(record.task.id, self._registry.next_run(record))
+            if held is record:
+                continue
+            if held is None or (held.cursor, held.revision) != (record.cursor, record.revision):
+                self._set_next(task_id, self._registry.next_run(record))
+        self._seen, self._version = snapshot.records, snapshot.version
 
     def _set_next(self, task_id: str, instant: datetime | None) -> None:
         if instant is None:

@@ -16,7 +16,8 @@ from app.runs.ledger import Entry, Ledger
 from app.runs.run import Origin, Status
 from app.schedule.book import ScheduleBook
 from app.schedule.planning import Plan, plan_owed
-from app.tasks.task import Overlap, TaskRecord
+from app.tasks.record import TaskRecord
+from app.tasks.task import Overlap
 
 log = structlog.get_logger(__name__)
 
@@ -58,15 +59,15 @@ class Settling:
         owed = [(record, plan) for record, plan in plans if plan is not None]
         if not owed:
             return {}, []
-        busy = self._ledger.open_runs(connection, [record.task.id for record, _ in owed])
+        busy = self._ledger.open_runs(connection, [record.id for record, _ in owed])
         late = _Pace(self._ledger.last_catch_up(connection, at), at, self._pace)
         entries = [
             entry
             for record, plan in owed
-            for entry in self._entries(record, plan, at, late, busy=record.task.id in busy)
+            for entry in self._entries(record, plan, at, late, busy=record.id in busy)
         ]
         written = self._ledger.record(connection, entries)
-        cursors = {record.task.id: plan.cursor for record, plan in owed}
+        cursors = {record.id: plan.cursor for record, plan in owed}
         return cursors, [entry.id for entry in written if entry.status is Status.QUEUED]
 
     def unsettle(
@@ -134,7 +135,7 @@ class Settling:
     ) -> Entry:
         return Entry(
             id=self._ids.new(at),
-            task_id=record.task.id,
+            task_id=record.id,
             task_name=record.task.name,
             revision=record.revision,
             origin=Origin.SCHEDULE,

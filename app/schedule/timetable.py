@@ -6,7 +6,7 @@ from app.persona.tools.authorship import SHORTEST_INTERVAL
 from app.schedule.book import ScheduleBook
 from app.schedule.grammar import warnings
 from app.tasks.task import Task
-from app.tasks.timetable import Ahead
+from app.tasks.timetable import Ahead, Scheduled
 
 
 class TaskTimetable:
@@ -40,7 +40,7 @@ class TaskTimetable:
             warnings=warnings(schedule, now),
         )
 
-    def next_after(self, task: Task, instant: datetime) -> datetime | None:
+    def next_after(self, task: Scheduled, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
         return self._book.read(task.schedule, task.timezone).trigger.next_after(instant)
 

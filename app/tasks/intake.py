@@ -20,8 +20,9 @@ from app.tasks.merge import (
     definition_of,
     merge,
 )
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Author, TaskRecord
+from app.tasks.task import Author
 
 log = structlog.get_logger(__name__)
 

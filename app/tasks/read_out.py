@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.instants import write_instant
+from app.tasks.record import Snapshot, TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Snapshot, TaskRecord
 
 
 class ReadOut:

@@ -24,10 +24,11 @@ from app.core.errors import (
 from app.database import Database
 from app.tasks import rows
 from app.tasks.changes import Change, Put, Remove
+from app.tasks.record import Snapshot, TaskRecord
 from app.tasks.revising import Revising, trigger_changed
 from app.tasks.schema import check_definition, read_task, schedule_error
 from app.tasks.tables import registry_clock, task_revisions
-from app.tasks.task import Author, InForce, Revision, Snapshot, Task, TaskRecord, Tombstone
+from app.tasks.task import Author, InForce, Revision, Task, Tombstone
 from app.tasks.timetable import Slots, Timetable
 
 log = structlog.get_logger(__name__)
@@ -60,9 +61,7 @@ class Registry:
             version = rows.read_version(connection)
             if not held.records:
                 everything = rows.all_in_force(connection)
-                return self._keep(
-                    Snapshot(version=version, records={r.task.id: r for r in everything})
-                )
+                return self._keep(Snapshot(version=version, records={r.id: r for r in everything}))
             states = rows.states_changed_since(connection, held.version)
             revised = [
                 state.id
@@ -119,10 +118,10 @@ class Registry:
 
     def next_run(self, record: TaskRecord) -> datetime | None:
         """Return the first slot that has no row yet; in the past it is due or owed."""
-        if not record.task.enabled:
+        if not record.enabled:
             return None
         try:
-            return self._timetable.next_after(record.task, record.cursor)
+            return self._timetable.next_after(record, record.cursor)
         except ScheduleError:
             # a zone that this machine does not know: there is no slot that it could tell
             return None

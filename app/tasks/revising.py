@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from app.core.clock import Clock
 from app.tasks import rows
 from app.tasks.changes import Change, ImportedState, Remove
+from app.tasks.record import TaskRecord
 from app.tasks.schema import read_task
 from app.tasks.tables import task_revisions, tasks
-from app.tasks.task import Author, Task, TaskRecord
+from app.tasks.task import Author, Task
 from app.tasks.timetable import Slots, Timetable
 
 _TRIGGER_FIELDS = ("schedule", "timezone", "enabled")
@@ -134,10 +136,10 @@ def _values(
     version: int,
 ) -> dict[str, Any]:
     effective_from = step.owed_from or since
-    kept = step.row.definition if step.row is not None else None
+    kept = step.row.text if step.row is not None else "null"
     return {
         "revision": (step.row.revision if step.row is not None else 0) + 1,
-        "definition": step.definition if step.definition is not None else kept,
+        "definition": step.definition if step.definition is not None else orjson.loads(kept),
         "timezone": step.after.timezone if step.after else getattr(step.row, "timezone", ""),
         "enabled": step.after is not None and step.after.enabled,
         "deleted_at": now if step.after is None else None,

@@ -118,30 +118,6 @@ class LastRun:
     completed_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskRecord:
-    """A task of the registry with its definition as its author wrote it, and its run state.
-
-    `definition` is the JSON object (no read-out fields), `cursor` the instant up to which and
-    including which every slot has its row in the ledger, `changed` the registry version of the
-    last change of anything in this record.
-    """
-
-    task: Task
-    definition: Mapping[str, Any]
-    revision: int
-    position: int
-    cursor: datetime
-    last_run: datetime | None
-    last_status: str | None
-    last_reason: str | None
-    last_completed_at: datetime | None
-    run_count: int
-    changed: int
-    created_at: datetime
-    updated_at: datetime
-
-
 @dataclass(frozen=True, kw_only=True)
 class Revision:
     """One revision of a task: who, when, what, and why where its author said so.
@@ -178,11 +154,3 @@ class InForce:
     task: Task
     since: datetime
     until: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """All tasks that are in force at one registry version, in the order of their creation."""
-
-    version: int
-    records: Mapping[str, TaskRecord]

@@ -7,7 +7,17 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from app.tasks.task import Task, TaskRecord
+from app.tasks.record import TaskRecord
+from app.tasks.task import Task
+
+
+class Scheduled(Protocol):
+    """What a schedule says of a task or its record."""
+
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def timezone(self) -> str: ...
 
 
 class Timetable(Protocol):
@@ -19,7 +29,7 @@ class Timetable(Protocol):
     def admit(self, text: str, timezone: str, now: datetime) -> None:
         """Raise ScheduleError where it never fires again or fires too often."""
 
-    def next_after(self, task: Task, instant: datetime) -> datetime | None:
+    def next_after(self, task: Scheduled, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
 
     def last_until(self, task: Task, instant: datetime) -> datetime | None:

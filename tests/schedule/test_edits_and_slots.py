@@ -318,6 +318,19 @@ def test_the_clock_of_a_process_rings_for_due_tasks_only(house: House) -> None:
     assert store.get_due_jobs(house.clock.now()) == []
 
 
+def test_a_clock_goes_on_to_the_next_slot_once_the_present_one_is_written_down(
+    house: House,
+) -> None:
+    house.add(schedule="hourly")
+    store = opened(house)
+    house.clock.step_to(MIDNIGHT)
+    store.get_due_jobs(house.clock.now())
+    house.plan()
+    assert store.get_due_jobs(house.clock.now()) == []
+    (job,) = store.get_all_jobs()
+    assert job.next_run_time == MIDNIGHT + timedelta(hours=1)
+
+
 def test_a_clock_rings_again_until_the_slot_is_written_down(house: House) -> None:
     """A wall clock stepped back by a blink between ringing and planning must cost no slot."""
     house.add(schedule="hourly")

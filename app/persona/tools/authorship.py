@@ -23,8 +23,9 @@ from app.core.spans import write_span
 from app.persona.tools.likeness import alike
 from app.persona.words import one_line
 from app.tasks import rows
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Author, Revision, Task, TaskRecord, Tombstone
+from app.tasks.task import Author, Revision, Task, Tombstone
 from app.tasks.timetable import Ahead, Outlook
 
 KIND = "persona"

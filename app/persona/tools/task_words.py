@@ -8,8 +8,8 @@ from app.core.clock import Clock
 from app.core.errors import ScheduleError
 from app.core.instants import write_instant
 from app.persona.words import one_line, weekday_and_time
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import TaskRecord
 from app.tasks.timetable import Ahead, Outlook
 
 

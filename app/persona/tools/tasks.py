@@ -33,8 +33,9 @@ from app.persona.tools.task_arguments import (
 )
 from app.persona.tools.task_words import TaskWords, told
 from app.persona.tools.tool import Tool, Toolbox, Use
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Author, TaskRecord
+from app.tasks.task import Author
 from app.tasks.timetable import Outlook
 
 MOST_LISTED = 100

@@ -7,8 +7,8 @@ import pytest
 
 from app.database import Database
 from app.persona.tools.lending import Lending
+from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import TaskRecord
 from tests.house import OWNER, House
 from tests.persona.given import a_task
 from tests.persona.tools.hands import ALL, DAILY, Hands
