@@ -1,6 +1,7 @@
 """Answers the registry's questions about schedules from the book of schedules."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from app.persona.tools.authorship import SHORTEST_INTERVAL
 from app.schedule.book import ScheduleBook
@@ -14,6 +15,8 @@ class TaskTimetable:
 
     def __init__(self, book: ScheduleBook) -> None:
         self._book = book
+        # most tasks share their schedule, and the slot they have got to, with others
+        self._next = lru_cache(maxsize=4096)(self._look_up_next)
 
     def canonical(self, text: str, timezone: str | None, now: datetime) -> tuple[str, str]:
         """Return the text as it is stored and the resolved zone; raise ScheduleError."""
@@ -42,7 +45,10 @@ class TaskTimetable:
 
     def next_after(self, task: Scheduled, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
-        return self._book.read(task.schedule, task.timezone).trigger.next_after(instant)
+        return self._next(task.schedule, task.timezone, instant)
+
+    def _look_up_next(self, schedule: str, timezone: str, instant: datetime) -> datetime | None:
+        return self._book.read(schedule, timezone).trigger.next_after(instant)
 
     def last_until(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's newest slot at or before the instant."""
