@@ -18,6 +18,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable
+from app.core.garbage import no_search
 from app.tasks.record import Snapshot, TaskRecord
 from app.tasks.registry import Registry
 
@@ -65,7 +66,7 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
 
         While the ledger does not answer, what is known stays in force.
         """
-        with suppress(LedgerUnavailable):
+        with no_search(), suppress(LedgerUnavailable):
             self._take_over(self._registry.snapshot())
 
     def _take_over(self, snapshot: Snapshot) -> None:
