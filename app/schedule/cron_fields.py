@@ -34,136 +34,69 @@ _FORMS = {
 }
 
 
-class CronFields:
-    """The walls that one cron expression matches.
+class CronDays:
+    """The days that the last three fields of a cron expression match, counted since 1970.
 
-    `fixed` says that minute and hour name times of day; otherwise one of them begins with a star
-    and the schedule follows elapsed time (Debian makes the same distinction). `either_day` says
-    that day-of-month OR day-of-week is enough, which is so unless one of them begins with a star.
-    `times` are the matching seconds of a day, rising. Never changes after construction.
+    `either` says that day-of-month OR day-of-week is enough, which is so unless one of them begins
+    with a star. In `weekdays` Sunday is 0, and a pair is a weekday with its number in the month or
+    LAST. Never changes after construction.
     """
 
-    def __init__(self, expression: str) -> None:
-        parsed = _parse(expression)
-        minute, hour = expression.split()[:2]
-        self.expression = expression
-        self.fixed = not minute.startswith("*") and not hour.startswith("*")
-        self.every_hour = hour == "*"
-        self.either_day = not parsed.day_and
-        self.minutes = frozenset(parsed.minutes)
-        self.hours = frozenset(parsed.hours)
+    def __init__(self, parsed: CronSim) -> None:
+        self.either = not parsed.day_and
         self.days = frozenset(parsed.days)
         self.months = frozenset(parsed.months)
-        # Sunday is 0 from here on; a pair is a weekday with its number in the month or LAST.
         self.weekdays = frozenset(_sunday_is_zero(item) for item in parsed.weekdays)
-        self.times = tuple(
-            h * 3600 + m * 60 for h in sorted(self.hours) for m in sorted(self.minutes)
-        )
         self._every_day = self._matches_every_day()
         self._matches = parsed.match_day
         self._days_of_kind: dict[tuple[int, int], tuple[int, ...]] = {}
 
-    def first_from(self, wall: int) -> int | None:
-        """Return the first matching wall at or after this one, None if 50 years have none."""
-        today, time = divmod(wall, DAY)
-        day = self._day_from(today)
-        if day == today:
-            place = bisect_left(self.times, time)
-            if place < len(self.times):
-                return day * DAY + self.times[place]
-            day = self._day_from(today + 1)
-        return None if day is None else day * DAY + self.times[0]
-
-    def last_to(self, wall: int) -> int | None:
-        """Return the last matching wall at or before this one, None if 50 years have none."""
-        today, time = divmod(wall, DAY)
-        day = self._day_to(today)
-        if day == today:
-            place = bisect_right(self.times, time)
-            if place:
-                return day * DAY + self.times[place - 1]
-            day = self._day_to(today - 1)
-        return None if day is None else day * DAY + self.times[-1]
-
-    def count(self, low: int, high: int) -> int:
-        """Return how many walls match in [low, high), without walking over them."""
-        if low >= high:
-            return 0
-        first, opening = divmod(low, DAY)
-        last, closing = divmod(high, DAY)
-        count = self._count_days(first, last) * len(self.times)
-        if self._day_from(first) == first:
-            count -= bisect_left(self.times, opening)
-        if self._day_from(last) == last:
-            count += bisect_left(self.times, closing)
-        return count
-
-    def closest(self, wall: int) -> tuple[int, int] | None:
-        """Return two neighbouring matches after the wall's day that lie closest together."""
-        first = self._day_from(wall // DAY + 1)
-        if first is None:
-            return None
-        pairs = [(first * DAY + a, first * DAY + b) for a, b in pairwise(self.times)]
-        pairs += [
-            (day * DAY + self.times[-1], following * DAY + self.times[0])
-            for day, following in self._neighbouring_days(first)
-        ]
-        return min(pairs, key=lambda pair: pair[1] - pair[0], default=None)
-
-    def _neighbouring_days(self, first: int) -> Iterator[tuple[int, int]]:
-        day = first
-        while day - first < _DAYS_TO_COMPARE:
-            following = self._day_from(day + 1)
-            if following is None:
-                return
-            yield day, following
-            if following == day + 1:
-                return
-            day = following
-
     def _matches_every_day(self) -> bool:
         dates = self.days >= set(range(1, 32))
         weekdays = self.weekdays >= set(range(7))
-        days = (dates or weekdays) if self.either_day else (dates and weekdays)
+        days = (dates or weekdays) if self.either else (dates and weekdays)
         return days and len(self.months) == 12
 
-    def _day_from(self, day: int) -> int | None:
+    def first_from(self, day: int) -> int | None:
+        """Return the first matching day at or after this one, None if 50 years have none."""
         if self._every_day:
             return day
         if day > _LAST_DAY:
             return None
         month, number = _month_of(day)
-        days = self._days_in(month)
+        days = self._in_month(month)
         place = bisect_left(days, number)
         if place < len(days):
             return day + days[place] - number
         for later in range(month + 1, min(month + _MONTHS_TO_SEARCH, _LAST_MONTH) + 1):
-            if later % 12 + 1 in self.months and (days := self._days_in(later)):
+            if later % 12 + 1 in self.months and (days := self._in_month(later)):
                 return _day(later, days[0])
         return None
 
-    def _day_to(self, day: int) -> int | None:
+    def last_to(self, day: int) -> int | None:
+        """Return the last matching day at or before this one, None if 50 years have none."""
         if self._every_day:
             return day
         month, number = _month_of(day)
-        days = self._days_in(month)
+        days = self._in_month(month)
         place = bisect_right(days, number)
         if place:
             return day + days[place - 1] - number
         for earlier in range(month - 1, max(month - _MONTHS_TO_SEARCH, 12) - 1, -1):
-            if earlier % 12 + 1 in self.months and (days := self._days_in(earlier)):
+            if earlier % 12 + 1 in self.months and (days := self._in_month(earlier)):
                 return _day(earlier, days[-1])
         return None
 
-    def _count_days(self, first: int, last: int) -> int:
+    def count(self, first: int, last: int) -> int:
+        """Return how many days match in [first, last)."""
         if self._every_day:
             return last - first
         (from_month, from_number), (to_month, to_number) = _month_of(first), _month_of(last)
-        whole = sum(len(self._days_in(month)) for month in range(from_month, to_month))
-        before = bisect_left(self._days_in(from_month), from_number)
-        return whole - before + bisect_left(self._days_in(to_month), to_number)
+        whole = sum(len(self._in_month(month)) for month in range(from_month, to_month))
+        before = bisect_left(self._in_month(from_month), from_number)
+        return whole - before + bisect_left(self._in_month(to_month), to_number)
 
-    def _days_in(self, month: int) -> tuple[int, ...]:
+    def _in_month(self, month: int) -> tuple[int, ...]:
         """Return the matching days of a month, rising.
 
         Months differ only in their length and in the weekday they begin with; each of these 28
@@ -178,6 +111,95 @@ class CronFields:
             days = tuple(each.day for each in dates if self._matches(each))
             self._days_of_kind[kind] = days
         return days
+
+
+class CronFields:
+    """The walls that one cron expression matches.
+
+    `fixed` says that minute and hour name times of day; otherwise one of them begins with a star
+    and the schedule follows elapsed time (Debian makes the same distinction). `times` are the
+    matching seconds of a day, rising, `calendar` the matching days. Never changes after
+    construction.
+    """
+
+    __slots__ = ("calendar", "every_hour", "expression", "fixed", "hours", "minutes", "times")
+
+    def __init__(self, expression: str) -> None:
+        parsed = _parse(expression)
+        minute, hour, *days = expression.split()
+        self.expression = expression
+        self.fixed = not minute.startswith("*") and not hour.startswith("*")
+        self.every_hour = hour == "*"
+        self.minutes = frozenset(parsed.minutes)
+        self.hours = frozenset(parsed.hours)
+        self.times = tuple(
+            h * 3600 + m * 60 for h in sorted(self.hours) for m in sorted(self.minutes)
+        )
+        self.calendar = _read_days(*days)
+
+    def first_from(self, wall: int) -> int | None:
+        """Return the first matching wall at or after this one, None if 50 years have none."""
+        today, time = divmod(wall, DAY)
+        day = self.calendar.first_from(today)
+        if day == today:
+            place = bisect_left(self.times, time)
+            if place < len(self.times):
+                return day * DAY + self.times[place]
+            day = self.calendar.first_from(today + 1)
+        return None if day is None else day * DAY + self.times[0]
+
+    def last_to(self, wall: int) -> int | None:
+        """Return the last matching wall at or before this one, None if 50 years have none."""
+        today, time = divmod(wall, DAY)
+        day = self.calendar.last_to(today)
+        if day == today:
+            place = bisect_right(self.times, time)
+            if place:
+                return day * DAY + self.times[place - 1]
+            day = self.calendar.last_to(today - 1)
+        return None if day is None else day * DAY + self.times[-1]
+
+    def count(self, low: int, high: int) -> int:
+        """Return how many walls match in [low, high), without walking over them."""
+        if low >= high:
+            return 0
+        first, opening = divmod(low, DAY)
+        last, closing = divmod(high, DAY)
+        count = self.calendar.count(first, last) * len(self.times)
+        if self.calendar.first_from(first) == first:
+            count -= bisect_left(self.times, opening)
+        if self.calendar.first_from(last) == last:
+            count += bisect_left(self.times, closing)
+        return count
+
+    def closest(self, wall: int) -> tuple[int, int] | None:
+        """Return two neighbouring matches after the wall's day that lie closest together."""
+        first = self.calendar.first_from(wall // DAY + 1)
+        if first is None:
+            return None
+        pairs = [(first * DAY + a, first * DAY + b) for a, b in pairwise(self.times)]
+        pairs += [
+            (day * DAY + self.times[-1], following * DAY + self.times[0])
+            for day, following in self._neighbouring_days(first)
+        ]
+        return min(pairs, key=lambda pair: pair[1] - pair[0], default=None)
+
+    def _neighbouring_days(self, first: int) -> Iterator[tuple[int, int]]:
+        day = first
+        while day - first < _DAYS_TO_COMPARE:
+            following = self.calendar.first_from(day + 1)
+            if following is None:
+                return
+            yield day, following
+            if following == day + 1:
+                return
+            day = following
+
+
+@lru_cache(maxsize=256)
+def _read_days(date_field: str, month: str, weekday: str) -> CronDays:
+    """Read the last three fields of a good expression; most expressions share theirs."""
+    return CronDays(_parse(f"0 0 {date_field} {month} {weekday}"))
 
 
 @lru_cache(maxsize=2048)

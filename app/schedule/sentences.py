@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from cronsim.explain import explain
 
-from app.schedule.cron_fields import CronFields
+from app.schedule.cron_fields import CronDays, CronFields
 from app.schedule.triggers import Cron, Every, Once, Stretch, Trigger, clock_changes
 
 _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -63,7 +63,7 @@ def cautions(trigger: Trigger, zone: str, after: datetime) -> list[str]:
 
 
 def _cron(fields: CronFields) -> str:
-    times, days = _times(fields), _days(fields)
+    times, days = _times(fields), _days(fields.calendar)
     if times is None or days is None:
         said = explain(fields.expression)
         return said[0].lower() + said[1:]
@@ -96,39 +96,39 @@ def _hours(hour: str, minute: int) -> str | None:
     return often + (f" at minute {minute}" if minute else ", on the hour")
 
 
-def _days(fields: CronFields) -> str | None:
-    all_dates, all_weekdays = len(fields.days) == 31, len(fields.weekdays) == 7
-    months = _named(sorted(fields.months), lambda month: _MONTHS[month - 1])
-    if len(fields.months) == 12:
+def _days(calendar: CronDays) -> str | None:
+    all_dates, all_weekdays = len(calendar.days) == 31, len(calendar.weekdays) == 7
+    months = _named(sorted(calendar.months), lambda month: _MONTHS[month - 1])
+    if len(calendar.months) == 12:
         months = _EVERY_MONTH
     if months is None:
         return None
-    if (all_dates and all_weekdays) or (fields.either_day and (all_dates or all_weekdays)):
+    if (all_dates and all_weekdays) or (calendar.either and (all_dates or all_weekdays)):
         return _EVERY_DAY if months == _EVERY_MONTH else f"every day in {months}"
     if all_weekdays:
-        return _dates(fields, months)
+        return _dates(calendar, months)
     if all_dates:
-        return _weekdays(fields, months)
-    dates, weekdays = _dates(fields, months), _weekdays(fields, months)
-    return f"{dates} and {weekdays}" if fields.either_day and dates and weekdays else None
+        return _weekdays(calendar, months)
+    dates, weekdays = _dates(calendar, months), _weekdays(calendar, months)
+    return f"{dates} and {weekdays}" if calendar.either and dates and weekdays else None
 
 
-def _dates(fields: CronFields, months: str) -> str | None:
-    if fields.days == {CronSim.LAST}:
+def _dates(calendar: CronDays, months: str) -> str | None:
+    if calendar.days == {CronSim.LAST}:
         return f"on the last day of {months}"
-    if fields.days == {CronSim.LAST_WEEKDAY}:
+    if calendar.days == {CronSim.LAST_WEEKDAY}:
         return f"on the last weekday of {months}"
-    if min(fields.days) < 1:
+    if min(calendar.days) < 1:
         return None
-    if len(fields.days) == 1 and months != _EVERY_MONTH:
-        return f"on {min(fields.days)} {months}"
-    days = _named(sorted(fields.days), _nth)
+    if len(calendar.days) == 1 and months != _EVERY_MONTH:
+        return f"on {min(calendar.days)} {months}"
+    days = _named(sorted(calendar.days), _nth)
     return f"on the {days} of {months}" if days else None
 
 
-def _weekdays(fields: CronFields, months: str) -> str | None:
-    plain = [day for day in (1, 2, 3, 4, 5, 6, 0) if day in fields.weekdays]
-    numbered = sorted(day for day in fields.weekdays if not isinstance(day, int))
+def _weekdays(calendar: CronDays, months: str) -> str | None:
+    plain = [day for day in (1, 2, 3, 4, 5, 6, 0) if day in calendar.weekdays]
+    numbered = sorted(day for day in calendar.weekdays if not isinstance(day, int))
     if plain and numbered:
         return None
     if numbered:
@@ -141,9 +141,9 @@ def _weekdays(fields: CronFields, months: str) -> str | None:
 
 
 def _about_days(trigger: Cron, after: datetime) -> Iterator[str]:
-    fields = trigger.fields
-    _, _, dates, _, weekdays = fields.expression.split()
-    if fields.either_day:
+    calendar = trigger.fields.calendar
+    _, _, dates, _, weekdays = trigger.expression.split()
+    if calendar.either:
         yield (
             f"day-of-month {dates} OR day-of-week {weekdays}: cron fires on every day that matches"
             " one of the two, not only where both meet"
@@ -154,10 +154,10 @@ def _about_days(trigger: Cron, after: datetime) -> Iterator[str]:
             f"day-of-month {dates} AND day-of-week {weekdays}: both must match, because one of the"
             " two begins with a star"
         )
-    if fields.days == {29} and fields.months == {2}:
+    if calendar.days == {29} and calendar.months == {2}:
         fire = trigger.next_after(after)
         yield "29 February comes in leap years only" + (f", next in {fire.year}" if fire else "")
-    elif min(fields.days) > min(_SHORTEST[month - 1] for month in fields.months):
+    elif min(calendar.days) > min(_SHORTEST[month - 1] for month in calendar.months):
         yield f"months without a day {dates} are left out; L is the last day of every month"
 
 

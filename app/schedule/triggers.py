@@ -113,7 +113,7 @@ class Every:
             return None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Cron:
     """Fires where the wall clock of a zone matches a five-field cron expression.
 
