@@ -72,7 +72,7 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         if dialect.name == "postgresql":
-            return value.astimezone(UTC)  # type: ignore[no-any-return]
+            return value.astimezone(UTC)  # type: ignore[no-any-return]  # drivers have no types
         return datetime.fromisoformat(value)
 
 
@@ -218,7 +218,7 @@ class Database:
         with self._answering():
             opened = engine.raw_connection()
         if not self.is_sqlite:
-            opened.driver_connection.autocommit = True  # type: ignore[union-attr]
+            opened.driver_connection.autocommit = True  # type: ignore[union-attr]  # it is open
         opened.detach()
         return opened
 

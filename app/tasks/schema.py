@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -73,8 +74,8 @@ class Span(fields.Field[str]):
         return value
 
 
-def _one_of(choices: type) -> validate.OneOf:
-    values = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+def _one_of(choices: type[StrEnum]) -> validate.OneOf:
+    values = [str(choice) for choice in choices]
     return validate.OneOf(values, error="must be one of: " + ", ".join(values))
 
 
