@@ -225,7 +225,7 @@ class Database:
         with self._answering():
             opened = engine.raw_connection()
         if not self.is_sqlite:
-            opened.driver_connection.autocommit = True  # type: ignore[union-attr]
+            opened.driver_connection.autocommit = True  # type: ignore[union-attr]  # it is open
         opened.detach()
         return opened
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -55,6 +56,21 @@ def test_lines_that_are_wrong_are_named_and_the_rest_is_imported(space: Path) ->
     assert named == [f"line {number}" for number in (2, 4, 5, 6, 7, 8, 10)]
     assert "line 7: origin is not known here" in told
     assert told[-1] == "left out 7"
+
+
+def test_a_line_with_too_much_metadata_is_left_out(space: Path) -> None:
+    deep: Any = json.loads("[" * 12 + "]" * 12)
+    file = written(
+        space,
+        *({**TEA, "metadata": {"a": deep}}, {**TEA, "metadata": {"a": "x" * 70_000}}, TEA),
+    )
+    result = memories("import", file)
+    assert result.stdout.splitlines()[-1] == "imported 1, known already 0"
+    told = [line for line in result.stderr.splitlines() if line.startswith("line ")]
+    assert [line[: len("line 1: metadata")] for line in told] == [
+        "line 1: metadata",
+        "line 2: metadata",
+    ]
 
 
 def test_what_was_imported_is_listed_and_found(space: Path) -> None:

@@ -116,7 +116,7 @@ class Takes:
 _NOTHING = Takes()
 
 
-class Door(Blueprint):  # type: ignore[misc]
+class Door(Blueprint):  # type: ignore[misc]  # it has no types
     """A group of endpoints."""
 
     def on(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from flask import request
@@ -78,8 +79,8 @@ def between(least: int, most: int) -> validate.Range:
     return validate.Range(least, most, error=f"must be {least} to {most}")
 
 
-def _one_of(choices: type) -> validate.OneOf:
-    values = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+def _one_of(choices: type[StrEnum]) -> validate.OneOf:
+    values = [str(choice) for choice in choices]
     return validate.OneOf(values, error="must be one of: " + ", ".join(values))
 
 

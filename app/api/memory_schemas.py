@@ -7,7 +7,8 @@ from marshmallow import ValidationError, fields, validate
 
 from app.api.inputs import Body, Moment, Query, QueryNumber, between, written_as
 from app.api.schema_fields import Shown, many, moment, number, text
-from app.persona.memory.memory import KIND, MOST_METADATA, MOST_TEXT_BYTES, NOTE
+from app.core.own_data import own_data
+from app.persona.memory.memory import KIND, MOST_TEXT_BYTES, NOTE
 
 MOST_MEMORIES = 200
 _CURSOR = re.compile("[0-7][0-9a-f]{15}")
@@ -57,11 +58,7 @@ class NewMemory(Body):
     )
     kind = _kind("interaction, note, result, insight or a word of one's own", load_default=NOTE)
     at = Moment("when it was lived; now if not given", allow_none=True)
-    metadata = fields.Dict(
-        keys=fields.String(validate=validate.Length(max=200)),
-        validate=validate.Length(max=MOST_METADATA),
-        metadata={"description": "one's own data; kept, never looked at"},
-    )
+    metadata = own_data("one's own data; kept, never looked at")
 
 
 class MemoriesQuery(Query):

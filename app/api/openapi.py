@@ -20,7 +20,7 @@ Times are RFC 3339 in UTC. Errors are RFC 9457 problem documents whose `detail` 
 Every answer that shows a schedule says under `clock` whether anything will fire."""
 
 
-class Description(Api):  # type: ignore[misc]
+class Description(Api):  # type: ignore[misc]  # it has no types
     """Gathers what the doors document."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None

@@ -1,5 +1,6 @@
 """The fields of which descriptions of answers are made."""
 
+from enum import StrEnum
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
@@ -43,9 +44,9 @@ def moment(description: str = "", *, null: bool = False) -> fields.String:
     return fields.String(required=True, allow_none=null, metadata=metadata)
 
 
-def choice(choices: type, description: str = "", *, null: bool = False) -> fields.String:
+def choice(choices: type[StrEnum], description: str = "", *, null: bool = False) -> fields.String:
     """Return a field that holds one of the words of an enumeration."""
-    values = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+    values = [str(choice) for choice in choices]
     return text(description, validate=validate.OneOf(values), allow_none=null)
 
 

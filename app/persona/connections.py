@@ -82,7 +82,7 @@ class _Socket(socket.socket):
     def sendall(self, data: Any, flags: int = 0) -> None:
         send, left = super().send, memoryview(data)
         while left:
-            left = left[_patiently(self, lambda part=left: send(part, flags)) :]  # type: ignore[misc]
+            left = left[_patiently(self, lambda part=left: send(part, flags)) :]  # type: ignore[misc]  # a lambda has none
 
 
 class _TlsSocket(ssl.SSLSocket):

@@ -50,7 +50,7 @@ def _users(ids: tuple[int, int], borrower: int) -> int:
         if os.read(reading, 1) != b"y":
             raise OSError("no user namespaces")
         for name, number in zip(("uid_map", "gid_map"), ids, strict=True):
-            with open(f"/proc/{child}/{name}", "w") as file:  # noqa: PTH123
+            with open(f"/proc/{child}/{name}", "w") as file:  # noqa: PTH123  pathlib takes long to start
                 file.write(f"{number} {borrower} 1")
         return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
@@ -61,7 +61,7 @@ def _users(ids: tuple[int, int], borrower: int) -> int:
 
 
 def _lend(folder: str, place: str, borrower: int) -> None:
-    status = os.stat(folder)  # noqa: PTH116
+    status = os.stat(folder)  # noqa: PTH116  the same
     users = _users((status.st_uid, status.st_gid), borrower)
     _checked(_libc.unshare(_NEW_MOUNTS))
     _checked(_libc.mount(None, b"/", None, ctypes.c_ulong(_RECURSIVE_PRIVATE), None))

@@ -241,7 +241,7 @@ def _too_much(init: int | None) -> str | None:
     try:
         if theirs.stat().st_dev == Path("/proc").stat().st_dev:
             return None  # it has not entered its own world yet
-        processes = [name for name in os.listdir(theirs) if name.isdigit()]  # noqa: PTH208  names
+        processes = [name for name in os.listdir(theirs) if name.isdigit()]  # noqa: PTH208  names only
         used = [_used(theirs / name) for name in processes]
     except OSError:
         return None  # gone
@@ -267,7 +267,7 @@ def _used(process: Path) -> tuple[int, int, int]:
 
 def _open_files(process: Path, values: Mapping[str, Sequence[str]]) -> int:
     try:
-        return len(os.listdir(process / "fd"))  # noqa: PTH208  names
+        return len(os.listdir(process / "fd"))  # noqa: PTH208  names only
     except PermissionError:
         # the dead have none; who hides them may have as many as one may
         return 0 if values["State"][0] == "Z" else MOST_OPEN

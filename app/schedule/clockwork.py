@@ -25,7 +25,7 @@ _PULSE_EVERY = timedelta(seconds=2)
 _STUCK_AFTER = timedelta(seconds=10)
 
 
-class _Scheduler(BackgroundScheduler):  # type: ignore[misc]
+class _Scheduler(BackgroundScheduler):  # type: ignore[misc]  # it has no types
     """An APScheduler that can tell whether its thread still lives."""
 
     @property

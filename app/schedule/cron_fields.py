@@ -216,7 +216,7 @@ def _parse(expression: str) -> CronSim:
             f" {len(fields)} as in {expression!r}; for seconds write `every 30s`"
         )
     try:
-        return CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001 - only the fields are used
+        return CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001  only the fields are used
     except CronSimError as error:
         raise ScheduleError(_explain_fault(fields, str(error).removeprefix("Bad "))) from error
 
@@ -231,7 +231,7 @@ def _explain_fault(fields: list[str], name: str) -> str:
 
 def _is_valid(expression: str) -> bool:
     try:
-        CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001 - only the fields are used
+        CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001  only the fields are used
     except CronSimError:
         return False
     return True

@@ -19,7 +19,7 @@ from app.schedule.triggers import Cron, Every, Manual, Once, Trigger, first_read
 
 LONGEST = 200
 EARLIEST, LATEST = 1970, 9000
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a clock on the wall reads has no zone
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  what a clock on the wall reads has no zone
 # A Monday, so that `every 7d` comes on Mondays.
 _ANCHOR = "2001-01-01T00:00"
 _FORMS = (

@@ -27,7 +27,7 @@ LONGEST_WAIT = timedelta(seconds=1)
 """The wall clock is read again at least this often: it may have been stepped, or we suspended."""
 
 
-class _RingAgain(BaseTrigger):  # type: ignore[misc]
+class _RingAgain(BaseTrigger):  # type: ignore[misc]  # it has no types
     """Rings every two seconds once a slot is due, until planning has moved the task's cursor.
 
     What is owed, and which slot comes next, is known from the cursor alone: so neither a failed
@@ -38,7 +38,7 @@ class _RingAgain(BaseTrigger):  # type: ignore[misc]
         return now + RING_AGAIN
 
 
-class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
+class RegistryJobStore(BaseJobStore):  # type: ignore[misc]  # it has no types
     """Shows the registry's tasks to APScheduler, brought up to date at every look."""
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
@@ -147,7 +147,7 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]
         return job
 
 
-class LedgerExecutor(BaseExecutor):  # type: ignore[misc]
+class LedgerExecutor(BaseExecutor):  # type: ignore[misc]  # it has no types
     """Takes the scheduled instants to planning."""
 
     def __init__(self, ring: Callable[[str], None]) -> None:

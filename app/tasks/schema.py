@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.core.errors import FieldError, InvalidInput, ScheduleError, TimezoneUnknown
+from app.core.own_data import own_data
 from app.core.spans import read_span
 from app.tasks.task import (
     DEFAULT_TIMEOUT,
@@ -30,7 +32,6 @@ TASK_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 LONGEST_PROMPT = 100_000
 LONGEST_NAME = 200
 LONGEST_TIMEOUT = timedelta(days=1)
-LARGEST_METADATA = 100
 
 
 class _Strict(fields.Boolean):
@@ -73,8 +74,8 @@ class Span(fields.Field[str]):
         return value
 
 
-def _one_of(choices: type) -> validate.OneOf:
-    values = [str(choice) for choice in choices]  # type: ignore[attr-defined]
+def _one_of(choices: type[StrEnum]) -> validate.OneOf:
+    values = [str(choice) for choice in choices]
     return validate.OneOf(values, error="must be one of: " + ", ".join(values))
 
 
@@ -179,16 +180,8 @@ class PolicySchema(Schema):
         validate=validate.Range(1, 100),
         metadata={"description": "most times that the model is asked in one run"},
     )
-    parameters = fields.Dict(
-        keys=fields.String(validate=validate.Length(max=200)),
-        validate=validate.Length(max=LARGEST_METADATA),
-        metadata={"description": "values that the prompt is given"},
-    )
-    metadata = fields.Dict(
-        keys=fields.String(validate=validate.Length(max=200)),
-        validate=validate.Length(max=LARGEST_METADATA),
-        metadata={"description": "one's own data; kept, never looked at"},
-    )
+    parameters = own_data("values that the prompt is given")
+    metadata = own_data("one's own data; kept, never looked at")
 
 
 class DefinitionSchema(PolicySchema):

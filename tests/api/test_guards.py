@@ -140,8 +140,8 @@ def test_behind_a_proxy_that_rewrites_host_the_declared_name_is_an_own_origin(
     client = client_with(services, ALLOWED_HOSTS="tasks.example")
     change = {"json": {"enabled": False}}
     path = "/api/tasks/daily_reflection"
-    own = client.patch(path, headers={"Origin": "https://tasks.example"}, **change)  # type: ignore[arg-type]
-    other = client.patch(path, headers={"Origin": "https://other.example"}, **change)  # type: ignore[arg-type]
+    own = client.patch(path, headers={"Origin": "https://tasks.example"}, **change)
+    other = client.patch(path, headers={"Origin": "https://other.example"}, **change)
     assert (own.status_code, other.status_code) == (200, 403)
 
 

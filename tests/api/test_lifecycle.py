@@ -134,7 +134,7 @@ def test_a_worker_starts_ticks_beats_while_it_drains_and_stops(settings: Setting
         worker = SimpleNamespace(
             wsgi=SimpleNamespace(extensions={"persona-tasks": kept}), cfg=_Config(), tmp=file
         )
-        life = Life.begin(worker)  # type: ignore[arg-type]
+        life = Life.begin(worker)
         try:
             assert services.clockwork.is_started
             assert services.engine.is_running

@@ -22,7 +22,7 @@ from tests.conftest import EVENING, on_sqlite
 def test_something_seen_is_looked_up_once_a_second_at_most() -> None:
     clock = FakeClock(EVENING)
     looks: list[int] = []
-    seen = Seen(lambda: looks.append(1) or len(looks), clock)  # type: ignore[func-returns-value]
+    seen = Seen(lambda: looks.append(1) or len(looks), clock)  # type: ignore[func-returns-value]  # None
     assert [seen.get() for _ in range(5)] == [1] * 5
     clock.advance(timedelta(seconds=0.9))
     assert seen.get() == 1
@@ -104,7 +104,7 @@ def test_a_task_is_encoded_again_only_when_it_has_changed(
             asked.append(text)
             return book.read(text, timezone)
 
-    listing = Listing(services.registry, Counting())  # type: ignore[arg-type]
+    listing = Listing(services.registry, Counting())  # type: ignore[arg-type]  # it only reads
     first = listing.encoded(services.registry.snapshot())
     assert len(asked) == 5
     assert listing.encoded(services.registry.snapshot()) == first

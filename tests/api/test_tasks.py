@@ -73,6 +73,16 @@ def test_every_wrong_field_is_named_at_once(client: FlaskClient) -> None:
 
 
 @on_sqlite
+@pytest.mark.parametrize("name", ["metadata", "parameters"])
+def test_own_data_that_is_too_deep_too_many_or_too_large_is_refused(
+    client: FlaskClient, name: str
+) -> None:
+    for data in (json.loads("[" * 12 + "]" * 12), [{"n": 1}] * 1_000, "x" * 70_000):
+        response = client.patch("/api/tasks/daily_reflection", json={name: {"a": data}})
+        assert wrong_fields(response).keys() == {name}
+
+
+@on_sqlite
 @pytest.mark.parametrize("schedule", ["30m", "0 0 30 2 *", "every 1s", "at 2020-01-01T00:00", ""])
 def test_a_schedule_that_cannot_be_used_is_refused_with_a_reason(
     client: FlaskClient, schedule: str

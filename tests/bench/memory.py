@@ -143,8 +143,8 @@ def _postgres() -> Iterator[str]:
     """Yield the address of an empty database on the server of the tests."""
     name = f"bench_{uuid.uuid4().hex}"
     with psycopg.connect(_POSTGRES, autocommit=True, connect_timeout=5) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        connection.execute(f"CREATE DATABASE {name}")
         try:
             yield make_url(_POSTGRES).set(database=name).render_as_string(hide_password=False)
         finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

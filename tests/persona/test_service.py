@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -291,12 +292,11 @@ def test_a_secret_in_the_address_stays_out_of_errors() -> None:
 
 
 def test_no_proxy_and_no_netrc_of_the_environment_is_used(
-    server: EvilPersona, monkeypatch: pytest.MonkeyPatch, tmp_path: object
+    server: EvilPersona, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    netrc = f"{tmp_path}/netrc"
-    with open(netrc, "w") as file:  # noqa: PTH123
-        file.write("machine 127.0.0.1 login me password s3cret\n")
-    monkeypatch.setenv("NETRC", netrc)
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password s3cret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("NO_PROXY", raising=False)

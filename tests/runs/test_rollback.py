@@ -361,10 +361,10 @@ def test_what_the_owner_writes_while_a_file_is_put_back_stays(
         written_at(root / JOURNAL, MIDNIGHT + timedelta(hours=3))
         put_back(*args, **given)
 
-    other.space.files.put_back = owner_is_quicker  # type: ignore[method-assign]
+    other.space.files.put_back = owner_is_quicker  # type: ignore[method-assign]  # in between
     assert other.release() == 0
     assert (root / JOURNAL).read_text() == "The owner's.\n"
-    other.space.files.put_back = put_back  # type: ignore[method-assign]
+    other.space.files.put_back = put_back  # type: ignore[method-assign]  # as it was
     assert other.recovery.step() == 1
     assert (root / JOURNAL).read_text() == "The owner's.\n"
 

@@ -28,7 +28,7 @@ def audited(house: House, **window: int) -> tuple[int, int, int, int, int]:
     house.clock.advance(timedelta(seconds=11))
     audit = house.auditor.audit(since=house.clock.now() - timedelta(**window))
     names = ("expected", "recorded", "missing", "duplicated", "unexpected")
-    return tuple(audit.total(name) for name in names)  # type: ignore[return-value]
+    return tuple(audit.total(name) for name in names)  # type: ignore[return-value]  # five names
 
 
 def test_a_rename_moves_no_slot(house: House) -> None:

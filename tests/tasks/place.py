@@ -63,11 +63,13 @@ class Place:
         return self.path.read_text()
 
     def content(self) -> dict[str, Any]:
-        return json.loads(self.text())  # type: ignore[no-any-return]
+        found: dict[str, Any] = json.loads(self.text())
+        return found
 
     def entry(self, task_id: str) -> dict[str, Any]:
-        (found,) = [entry for entry in self.content()["tasks"] if entry["id"] == task_id]
-        return found  # type: ignore[no-any-return]
+        entries: list[dict[str, Any]] = self.content()["tasks"]
+        (found,) = [entry for entry in entries if entry["id"] == task_id]
+        return found
 
     def edit(
         self, change: Callable[[list[dict[str, Any]]], object], text: str | None = None

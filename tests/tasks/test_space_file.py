@@ -13,6 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -172,7 +173,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(file: SpaceFile) -> 
 def test_a_file_that_changes_all_the_time_is_refused(file: SpaceFile) -> None:
     file.path.write_text("before")
     meddled = Meddled(file.path.parent)
-    meddled.meddling = [lambda n=n: file.path.write_text("x" * n) for n in range(50)]  # type: ignore[misc]
+    meddled.meddling = [lambda n=n: file.path.write_text("x" * n) for n in range(50)]  # type: ignore[misc]  # a lambda has none
     assert "changes all the time" in refusal(meddled)
 
 
@@ -354,10 +355,10 @@ class Quick(SpaceFile):
         real = self._rename
         assert real is not None
 
-        def rename(*arguments: object) -> None:
+        def rename(*arguments: Any) -> None:
             self._rename = real
             self.editor()
-            real(*arguments)  # type: ignore[arg-type]
+            real(*arguments)
 
         self._rename = rename
         return super()._swap(folder, temporary, expected)

@@ -109,7 +109,7 @@ class Slow(Desk):
 
     def sync(self) -> SyncReport:
         report = super().sync()
-        self._clock.advance(timedelta(milliseconds=500))  # type: ignore[attr-defined]
+        self._clock.advance(timedelta(milliseconds=500))  # type: ignore[attr-defined]  # a fake one
         return report
 
 

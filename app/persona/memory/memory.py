@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Any
 
 MOST_TEXT_BYTES = 64 * 1024
-MOST_METADATA = 100
 KIND = re.compile("[a-z][a-z0-9_-]{0,31}")
 NOTE, RESULT = "note", "result"
 INTERACTION, INSIGHT = "interaction", "insight"

@@ -326,6 +326,20 @@ def test_the_file_is_announced_before_it_is_written(house: House) -> None:
 # ---- lexicons
 
 
+@on_sqlite
+def test_a_lexicon_that_became_a_pipe_or_too_large_is_named_and_not_waited_for(
+    house: House, tmp_path: Path
+) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(10_000_000_000)
+    for path in (pipe, large):
+        read = Lexicons(path, Space(house.root)).current()
+        assert read.lexicon == english()
+        assert read.problems[0].startswith("AFFECT_LEXICON ")
+
+
 OWN = "term,valence,arousal,dominance\nzorbish,0.9,0.5,0.5\n"
 
 

@@ -200,12 +200,12 @@ def test_one_walk_serves_everybody_who_asked_before_it_began(root: Path, tmp_pat
     class Slow(SpaceFiles):
         walks = 0
 
-        def entries(self, root: int, parts: object) -> list[tuple[str, os.stat_result]]:
+        def entries(self, root: int, parts: Sequence[str]) -> list[tuple[str, os.stat_result]]:
             if not parts:
                 Slow.walks += 1
                 entered.set()
                 go_on.wait(10)
-            return super().entries(root, parts)  # type: ignore[arg-type]
+            return super().entries(root, parts)
 
     taken = snapshots(Slow(root), tmp_path)
     found: list[str] = []

@@ -30,13 +30,11 @@ def hours_before_midnight(hours: float) -> timedelta:
     return NOW - MIDNIGHT + timedelta(hours=hours)
 
 
-def recollect(
-    memories: Memories, prompt: str = "Reflect on today.", **given: object
-) -> Recollection:
+def recollect(memories: Memories, prompt: str = "Reflect on today.", **given: Any) -> Recollection:
     task = a_task(prompt, id="daily")
     most = given.pop("most_characters", 8000)
     occasion = an_occasion(now=MIDNIGHT, **given)
-    return Recall(memories).for_run(task, occasion, most_characters=most)  # type: ignore[arg-type]
+    return Recall(memories).for_run(task, occasion, most_characters=most)
 
 
 def test_a_reflection_at_midnight_is_about_the_day_that_just_ended(memories: Memories) -> None:
@@ -166,13 +164,13 @@ def test_room_that_nothing_else_takes_goes_to_the_day(memories: Memories) -> Non
 
 def test_a_result_is_kept_once_and_marked_with_where_it_came_from(memories: Memories) -> None:
     given = {"run_id": "1" * 26, "task_id": "daily", "origin": "schedule", "at": MIDNIGHT}
-    kept = remembered(memories, answer="I thought.\0", **given)  # type: ignore[arg-type]
-    assert remembered(memories, answer="I thought.\0", **given) == kept  # type: ignore[arg-type]
+    kept = remembered(memories, answer="I thought.\0", **given)
+    assert remembered(memories, answer="I thought.\0", **given) == kept
     assert kept is not None
     assert (kept.kind, kept.run_id, kept.task_id) == ("result", "1" * 26, "daily")
     assert kept.is_scheduled
-    assert remembered(memories, answer=" \n", **given) is None  # type: ignore[arg-type]
-    long = remembered(memories, answer="long " * 50_000, **given)  # type: ignore[arg-type]
+    assert remembered(memories, answer=" \n", **given) is None
+    long = remembered(memories, answer="long " * 50_000, **given)
     assert long is not None
     assert len(long.text) <= 8000
     assert len(memories.page(Within(), limit=9).memories) == 2

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from app.tasks.task import Expected
 from tests.persona.given import NOW, a_deadline, a_request, a_task, put
 
 
-def gathered(root: Path, request: Request | None = None, **sources: object) -> Parts:
-    source = Sources(space=Space(root), **sources)  # type: ignore[arg-type]
+def gathered(root: Path, request: Request | None = None, **sources: Any) -> Parts:
+    source = Sources(space=Space(root), **sources)
     return source.gather(request or a_request(), ["recall"], [], a_deadline())
 
 
