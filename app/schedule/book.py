@@ -1,11 +1,14 @@
 """The schedules this service accepts: read, admitted, looked ahead."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.core.errors import ScheduleError
 from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.schedule.grammar import Schedule, check_timezone, read_schedule
+from app.schedule.pausing import Paused
+from app.tasks.task import Task
 
 MOST_PREVIEWED = 100
 
@@ -26,6 +29,13 @@ class ScheduleBook:
     def read(self, text: str, timezone: str | None, *, now: datetime | None = None) -> Schedule:
         """Read a schedule; see read_schedule. A timezone of None is the default one."""
         return read_schedule(text, timezone or self.default_timezone, now=now)
+
+    def schedule_of(self, task: Task) -> Schedule:
+        """Return the schedule of a task, which fires from the end of its pause on."""
+        schedule = self.read(task.schedule, task.timezone)
+        if task.paused_until is None:
+            return schedule
+        return replace(schedule, trigger=Paused(trigger=schedule.trigger, until=task.paused_until))
 
     def admit(self, schedule: Schedule, now: datetime) -> None:
         """Raise ScheduleError for a schedule that never fires after now, or fires too often."""

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from app.core.errors import PauseUnreadable, ScheduleError
 from app.persona.tools.authorship import SHORTEST_INTERVAL
 from app.schedule.book import ScheduleBook
-from app.schedule.grammar import warnings
+from app.schedule.grammar import read_moment, warnings
 from app.tasks.task import Task
 from app.tasks.timetable import Ahead
 
@@ -24,6 +25,13 @@ class TaskTimetable:
         """Raise ScheduleError where it never fires again or fires too often."""
         self._book.admit(self._book.read(text, timezone, now=now), now)
 
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        """Return the instant that a time, or a span from now on, means; raise PauseUnreadable."""
+        try:
+            return read_moment(text, timezone, now)
+        except ScheduleError as error:
+            raise PauseUnreadable(error.detail) from error
+
     @property
     def shortest(self) -> timedelta:
         """The shortest time that may lie between two fires of one task."""
@@ -42,11 +50,11 @@ class TaskTimetable:
 
     def next_after(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
-        return self._book.read(task.schedule, task.timezone).trigger.next_after(instant)
+        return self._book.schedule_of(task).trigger.next_after(instant)
 
     def last_until(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's newest slot at or before the instant."""
-        return self._book.read(task.schedule, task.timezone).trigger.last_until(instant)
+        return self._book.schedule_of(task).trigger.last_until(instant)
 
 
 def outlook_of_persona(min_interval: timedelta, default_timezone: str) -> TaskTimetable:

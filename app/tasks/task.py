@@ -71,7 +71,8 @@ class Task:
 
     `timezone` is the IANA name that its schedule is read in, already resolved; `missed_window`
     None means half the period, see planning. `model`, `temperature`, `max_tokens` and `max_rounds`
-    None mean what the settings say, `tools` None all tools but those that a task has to name.
+    None mean what the settings say, `tools` None all tools but those that a task has to name. Until
+    `paused_until` it has no slots, as if it were not enabled.
     """
 
     id: str
@@ -94,6 +95,11 @@ class Task:
     max_rounds: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    paused_until: datetime | None = None
+
+    def is_paused(self, now: datetime) -> bool:
+        """Say whether its schedule rests now, for good or until an instant."""
+        return not self.enabled or (self.paused_until is not None and now < self.paused_until)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,9 @@ class Timetable(Protocol):
     def admit(self, text: str, timezone: str, now: datetime) -> None:
         """Raise ScheduleError where it never fires again or fires too often."""
 
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        """Return the instant that a time, or a span from now on, means; raise PauseUnreadable."""
+
     def next_after(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
 
@@ -52,6 +55,9 @@ class Outlook(Protocol):
 
     def admit(self, text: str, timezone: str, now: datetime) -> None:
         """Raise ScheduleError where it never fires again or fires too often."""
+
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        """Return the instant that a time, or a span from now on, means; raise PauseUnreadable."""
 
 
 class Slots(Protocol):
