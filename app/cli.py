@@ -19,7 +19,7 @@ from app.runs.history import RunFilter
 from app.runs.run import Run, Status
 from app.settings_schema import SettingsSchema
 from app.tasks.desk_errors import sentences
-from app.tasks.task import Author
+from app.tasks.task import Author, Task
 from app.wiring import Services
 
 _AUTHOR = Author(kind="owner", name="command line")
@@ -40,13 +40,14 @@ def list_tasks() -> None:
     """List the tasks and when they run next."""
     with opened() as services:
         records = services.registry.snapshot().records.values()
+        now = services.clock.now()
         table(
             ("task", "schedule", "enabled", "next run", "last run", "runs"),
             [
                 (
                     record.id,
                     record.schedule,
-                    "yes" if record.enabled else "no",
+                    _enabled(record.task, now),
                     when(services.registry.next_run(record)),
                     when(record.last_run),
                     str(record.run_count),
@@ -70,7 +71,8 @@ def show(task_id: str) -> None:
         click.echo(f"revision: {record.revision}")
         click.echo(f"fires: {schedule.sentence}")
         if record.enabled:
-            for slot in services.book.preview(schedule, services.clock.now(), 5):
+            ahead = services.book.schedule_of(record)
+            for slot in services.book.preview(ahead, services.clock.now(), 5):
                 click.echo(f"  {write_instant(slot)}")
         _warn_if_nothing_ticks(services)
 
@@ -129,10 +131,12 @@ def enable(task_id: str) -> None:
 
 @persona.command("disable")
 @click.argument("task_id")
+@click.option("--until", help="when it goes on by itself: 3d, or 2026-12-01T09:00 in its zone")
 @told
-def disable(task_id: str) -> None:
+def disable(task_id: str, until: str | None) -> None:
     """Let a task rest; nothing is owed meanwhile."""
-    _update(task_id, {"enabled": False})
+    pause = {"enabled": False} if until is None else {"enabled": True, "paused_until": until}
+    _update(task_id, pause)
 
 
 @persona.command("delete")
@@ -368,6 +372,12 @@ def _update(task_id: str, changes: dict[str, Any]) -> None:
         services.desk.sync()
         next_run = when(services.registry.next_run(record))
         click.echo(f"{task_id} is at revision {record.revision}; next run {next_run or 'never'}")
+
+
+def _enabled(task: Task, now: datetime) -> str:
+    if task.enabled and task.is_paused(now):
+        return f"from {when(task.paused_until)}"
+    return "yes" if task.enabled else "no"
 
 
 def _warn_if_nothing_ticks(services: Services) -> None:

@@ -34,8 +34,15 @@ def next_fires(task_id: str, query: dict[str, int]) -> Response:
     task = here.registry.get(task_id).task
     now = here.clock.now()
     schedule = here.book.read(task.schedule, task.timezone)
-    fires = here.book.preview(schedule, now, query["count"])
-    return answer({**_preview(schedule, fires, now), "task_id": task_id, "enabled": task.enabled})
+    fires = here.book.preview(here.book.schedule_of(task), now, query["count"])
+    return answer(
+        {
+            **_preview(schedule, fires, now),
+            "task_id": task_id,
+            "enabled": task.enabled,
+            "paused_until": shapes.instant(task.paused_until),
+        }
+    )
 
 
 @door.on(

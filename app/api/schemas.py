@@ -78,6 +78,12 @@ class TaskShown(Shown):
     tools = fields.List(fields.String())
     max_rounds = fields.Integer()
     parameters = fields.Dict()
+    paused_until = fields.String(
+        metadata={
+            "format": "date-time",
+            "description": "until then it has no slots; one that has passed means nothing any more",
+        }
+    )
 
 
 class TaskInFull(TaskShown):
@@ -153,6 +159,7 @@ class TaskPreview(Preview):
 
     task_id = text()
     enabled = fields.Boolean(required=True)
+    paused_until = moment("its pause ends then, or has ended", null=True)
 
 
 class RevisionShown(Shown):

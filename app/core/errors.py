@@ -93,6 +93,10 @@ class TimezoneUnknown(ScheduleError):
     """The time zone is not known."""
 
 
+class PauseUnreadable(ScheduleError):
+    """The end of a pause cannot be read."""
+
+
 class TaskNotFound(PersonaTasksError):
     """Task not found"""
 

@@ -92,7 +92,7 @@ class Auditor:
             task = stretch.task
             if not task.enabled:
                 continue
-            trigger = self._book.read(task.schedule, task.timezone).trigger
+            trigger = self._book.schedule_of(task).trigger
             left -= trigger.count(stretch.since, stretch.until)
             if left < 0:
                 message = f"the window holds more than {MOST_EXPECTED} slots; make it shorter"

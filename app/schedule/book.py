@@ -1,11 +1,14 @@
 """The schedules this service accepts: read, admitted, looked ahead."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.core.errors import ScheduleError
 from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.schedule.grammar import Schedule, check_timezone, read_schedule
+from app.schedule.pausing import Paused
+from app.tasks.task import Scheduled
 
 MOST_PREVIEWED = 100
 
@@ -26,6 +29,17 @@ class ScheduleBook:
     def read(self, text: str, timezone: str | None, *, now: datetime | None = None) -> Schedule:
         """Read a schedule; see read_schedule. A timezone of None is the default one."""
         return read_schedule(text, timezone or self.default_timezone, now=now)
+
+    def schedule_of(self, task: Scheduled) -> Schedule:
+        """Return the schedule of a task, which fires from the end of its pause on."""
+        return self.resting(task.schedule, task.timezone, task.paused_until)
+
+    def resting(self, text: str, timezone: str, until: datetime | None) -> Schedule:
+        """Return a schedule that fires from an instant on, or all the time."""
+        schedule = self.read(text, timezone)
+        if until is None:
+            return schedule
+        return replace(schedule, trigger=Paused(trigger=schedule.trigger, until=until))
 
     def admit(self, schedule: Schedule, now: datetime) -> None:
         """Raise ScheduleError for a schedule that never fires after now, or fires too often."""

@@ -73,6 +73,17 @@ def read_schedule(text: str, timezone: str, *, now: datetime | None = None) -> S
     return _read(" ".join(words), timezone)
 
 
+def read_moment(text: str, timezone: str, now: datetime) -> datetime:
+    """Return the instant that `2026-12-01T09:00`, one with an offset, or a span such as `3d` means.
+
+    A time without an offset is one of the zone, a span (`in 3d` is the same) counts from now on.
+    Raises ScheduleError.
+    """
+    words = text.split()
+    rest = " ".join(words[1:] if words and words[0].lower() == "in" else words)
+    return _instant(_delayed(rest, now) if _is_span(rest) else rest, timezone)[1]
+
+
 def warnings(schedule: Schedule, after: datetime) -> list[str]:
     """Say what an owner may not expect of the schedule in the year after the instant."""
     found = cautions(schedule.trigger, schedule.timezone, after)

@@ -83,7 +83,7 @@ class Settling:
         if not task.enabled:
             return None
         try:
-            trigger = self._book.read(task.schedule, task.timezone).trigger
+            trigger = self._book.schedule_of(task).trigger
         except ScheduleError as error:
             # a zone that this machine does not know; the other tasks go on
             log.error("schedule.unreadable", task_id=task.id, error=error.detail)

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from app.core.errors import PauseUnreadable, ScheduleError
 from app.persona.tools.authorship import SHORTEST_INTERVAL
 from app.schedule.book import ScheduleBook
-from app.schedule.grammar import warnings
-from app.tasks.task import Task
-from app.tasks.timetable import Ahead, Scheduled
+from app.schedule.grammar import read_moment, warnings
+from app.tasks.task import Scheduled, Task
+from app.tasks.timetable import Ahead
 
 
 class TaskTimetable:
@@ -27,6 +28,13 @@ class TaskTimetable:
         """Raise ScheduleError where it never fires again or fires too often."""
         self._book.admit(self._book.read(text, timezone, now=now), now)
 
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        """Return the instant that a time, or a span from now on, means; raise PauseUnreadable."""
+        try:
+            return read_moment(text, timezone, now)
+        except ScheduleError as error:
+            raise PauseUnreadable(error.detail) from error
+
     @property
     def shortest(self) -> timedelta:
         """The shortest time that may lie between two fires of one task."""
@@ -45,14 +53,16 @@ class TaskTimetable:
 
     def next_after(self, task: Scheduled, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
-        return self._next(task.schedule, task.timezone, instant)
+        return self._next(task.schedule, task.timezone, task.paused_until, instant)
 
-    def _look_up_next(self, schedule: str, timezone: str, instant: datetime) -> datetime | None:
-        return self._book.read(schedule, timezone).trigger.next_after(instant)
+    def _look_up_next(
+        self, text: str, timezone: str, until: datetime | None, instant: datetime
+    ) -> datetime | None:
+        return self._book.resting(text, timezone, until).trigger.next_after(instant)
 
     def last_until(self, task: Task, instant: datetime) -> datetime | None:
         """Return the task's newest slot at or before the instant."""
-        return self._book.read(task.schedule, task.timezone).trigger.last_until(instant)
+        return self._book.schedule_of(task).trigger.last_until(instant)
 
 
 def outlook_of_persona(min_interval: timedelta, default_timezone: str) -> TaskTimetable:

@@ -20,10 +20,10 @@ from app.tasks.task import Task
 class TaskRecord(NamedTuple):
     """A task of the registry with its definition as its author wrote it, and its run state.
 
-    `text` is the definition as JSON, without read-out fields; `timezone`, `enabled` and `schedule`
-    are those of the task. `cursor` is the instant up to which and including which every slot has
-    its row in the ledger, `changed` the registry version of the last change of anything in this
-    record.
+    `text` is the definition as JSON, without read-out fields; `timezone`, `enabled`, `schedule` and
+    `paused_until` are those of the task. `cursor` is the instant up to which and including which
+    every slot has its row in the ledger, `changed` the registry version of the last change of
+    anything in this record.
     """
 
     id: str
@@ -40,11 +40,12 @@ class TaskRecord(NamedTuple):
     run_count: int
     changed: int
     schedule: str
+    paused_until: datetime | None
 
     @property
     def definition(self) -> dict[str, Any]:
         """The JSON object that its author wrote."""
-        return orjson.loads(self.text)  # type: ignore[no-any-return]
+        return orjson.loads(self.text)  # type: ignore[no-any-return]  # an object, as checked
 
     @property
     def task(self) -> Task:

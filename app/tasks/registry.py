@@ -24,9 +24,10 @@ from app.core.errors import (
 from app.database import Database
 from app.tasks import rows
 from app.tasks.changes import Change, Put, Remove
+from app.tasks.checking import checked, refuse_past_pause
 from app.tasks.record import Snapshot, TaskRecord
-from app.tasks.revising import Revising, trigger_changed
-from app.tasks.schema import check_definition, read_task, schedule_error
+from app.tasks.revising import Revising
+from app.tasks.schema import read_task
 from app.tasks.tables import registry_clock, task_revisions
 from app.tasks.task import Author, InForce, Revision, Task, Tombstone
 from app.tasks.timetable import Slots, Timetable
@@ -174,23 +175,9 @@ class Registry:
     # ---- changing
 
     def check(self, definition: Mapping[str, Any], *, previous: TaskRecord | None = None) -> Task:
-        """Return the task that a definition means, or raise InvalidInput naming every field.
-
-        A schedule is asked whether it ever fires, and how often, only where it is new or changed:
-        a one-off task that has fired must not go bad by itself.
-        """
-        check_definition(definition)
-        now = self._clock.now()
-        try:
-            text, timezone = self._timetable.canonical(
-                definition["schedule"], definition.get("timezone"), now
-            )
-            task = read_task({**definition, "schedule": text}, timezone)
-            if task.enabled and (previous is None or trigger_changed(previous.task, task)):
-                self._timetable.admit(text, timezone, now)
-        except ScheduleError as error:
-            raise schedule_error(error) from error
-        return task
+        """Return the task that a definition means, or raise InvalidInput naming every field."""
+        known = previous.task if previous is not None else None
+        return checked(definition, known, self._timetable, self._clock.now())
 
     def create(
         self, definition: Mapping[str, Any], author: Author, *, also: Also | None = None
@@ -215,9 +202,12 @@ class Registry:
     ) -> TaskRecord:
         """Change fields of a task; None takes an optional field back to its default.
 
-        Raises TaskNotFound, InvalidInput, and RevisionConflict where `if_revision` is given and is
-        not the one in force.
+        To enable or disable it ends a pause, unless another is given along with that. Raises
+        TaskNotFound, InvalidInput, and RevisionConflict where `if_revision` is given and is not
+        the one in force.
         """
+        if "enabled" in changes:
+            changes = {"paused_until": None, **changes}
 
         def decide(current: Mapping[str, TaskRecord]) -> list[Change]:
             record = _found(current, task_id, if_revision)
@@ -226,7 +216,8 @@ class Registry:
             definition = {key: value for key, value in merged.items() if key not in dropped}
             if definition == record.definition:
                 return []
-            self.check(definition, previous=record)
+            task = self.check(definition, previous=record)
+            refuse_past_pause(task, record.task, self._clock.now())
             return [Put(task_id=task_id, definition=definition)]
 
         return self.change([task_id], decide, author).records[task_id]

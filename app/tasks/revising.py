@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection, Row, bindparam, insert, update
 
 from app.core.clock import Clock
+from app.core.instants import write_instant
 from app.tasks import rows
 from app.tasks.changes import Change, ImportedState, Remove
 from app.tasks.record import TaskRecord
@@ -17,12 +18,27 @@ from app.tasks.tables import task_revisions, tasks
 from app.tasks.task import Author, Task
 from app.tasks.timetable import Slots, Timetable
 
-_TRIGGER_FIELDS = ("schedule", "timezone", "enabled")
+_TRIGGER_FIELDS = ("schedule", "timezone", "enabled", "paused_until")
 
 
 def trigger_changed(before: Task, after: Task) -> bool:
     """Say whether the slots of a task change with its definition."""
     return any(getattr(before, name) != getattr(after, name) for name in _TRIGGER_FIELDS)
+
+
+def as_stored(
+    definition: Mapping[str, Any], timetable: Timetable, now: datetime
+) -> tuple[dict[str, Any], str]:
+    """Return a definition as it is stored, with no time that counts from now, and its zone.
+
+    Raises ScheduleError.
+    """
+    text, timezone = timetable.canonical(definition["schedule"], definition.get("timezone"), now)
+    stored = {**definition, "schedule": text}
+    if "paused_until" in stored:
+        until = timetable.moment(stored["paused_until"], timezone, now)
+        stored["paused_until"] = write_instant(until)
+    return stored, timezone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +120,7 @@ class Revising:
                 owed_from=None,
                 reason=change.reason,
             )
-        text, timezone = self._timetable.canonical(
-            change.definition["schedule"], change.definition.get("timezone"), now
-        )
-        definition = {**change.definition, "schedule": text}
+        definition, timezone = as_stored(change.definition, self._timetable, now)
         after = read_task(definition, timezone)
         imported = (change.imported if row is None else None) or ImportedState()
         return _Step(

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from app.bulk import BulkRead, BulkWrite
+from app.core.instants import read_instant
 from app.database import Instant
 from app.tasks.record import TaskRecord
 from app.tasks.schema import read_task
@@ -63,8 +64,10 @@ def record_of(row: Row[Any]) -> TaskRecord:
     """Make the record of a row of `tasks` that has the columns `_RECORD`."""
     task_id, text, timezone, *state, _deleted_at = tuple[Any, ...](row)
     # thousands of tasks have few zones, and not many schedules
-    schedule = intern(orjson.loads(text)["schedule"])
-    return TaskRecord._make((task_id, text, intern(timezone), *state, schedule))
+    definition = orjson.loads(text)
+    schedule, until = intern(definition["schedule"]), definition.get("paused_until")
+    paused = None if until is None else read_instant(until)
+    return TaskRecord._make((task_id, text, intern(timezone), *state, schedule, paused))
 
 
 def with_state(held: TaskRecord, state: Row[Any]) -> TaskRecord:
@@ -92,9 +95,9 @@ def lock_rows(connection: Connection, task_ids: Sequence[str]) -> list[Row[Any]]
 
 
 _TEXT = type_coerce(tasks.c.definition, Text).label("text")
-# in the order of a record, whose schedule stands in the definition
+# in the order of a record, whose schedule and pause stand in the definition
 _RECORD = [
-    *(_TEXT if name == "text" else tasks.c[name] for name in TaskRecord._fields[:-1]),
+    *(_TEXT if name == "text" else tasks.c[name] for name in TaskRecord._fields[:-2]),
     tasks.c.deleted_at,
 ]
 _STATE = [column for column in _RECORD if column.name not in {"text", "timezone"}]

@@ -8,7 +8,14 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from app.core.errors import FieldError, InvalidInput, ScheduleError, TimezoneUnknown
+from app.core.errors import (
+    FieldError,
+    InvalidInput,
+    PauseUnreadable,
+    ScheduleError,
+    TimezoneUnknown,
+)
+from app.core.instants import read_instant
 from app.core.own_data import own_data
 from app.core.spans import read_span
 from app.tasks.task import (
@@ -182,6 +189,13 @@ class PolicySchema(Schema):
     )
     parameters = own_data("values that the prompt is given")
     metadata = own_data("one's own data; kept, never looked at")
+    paused_until = fields.String(
+        validate=validate.Length(min=1, max=64),
+        metadata={
+            "description": "until then nothing fires or is owed: an instant, a time of the task's "
+            "zone, or a span from now on such as 3d; kept as the instant"
+        },
+    )
 
 
 class DefinitionSchema(PolicySchema):
@@ -242,10 +256,10 @@ def check_definition(definition: Mapping[str, Any]) -> None:
 
 
 def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
-    """Make the Task of a definition whose form is right; `timezone` is the resolved zone."""
+    """Make the Task of a definition as it is stored; `timezone` is the resolved zone."""
     given = definition.get
     missed, overlap, interrupt = given("missed"), given("overlap"), given("on_interrupt")
-    window = given("missed_window")
+    window, paused_until = given("missed_window"), given("paused_until")
     return Task(
         id=definition["id"],
         name=definition["name"],
@@ -267,6 +281,7 @@ def read_task(definition: Mapping[str, Any], timezone: str) -> Task:
         max_rounds=given("max_rounds"),
         parameters=definition.get("parameters", {}),
         metadata=definition.get("metadata", {}),
+        paused_until=read_instant(paused_until) if paused_until is not None else None,
     )
 
 
@@ -284,5 +299,6 @@ def expected_of(definition: Mapping[str, Any]) -> tuple[Expected, ...]:
 
 def schedule_error(error: ScheduleError) -> InvalidInput:
     """Return the error of a schedule as an error of the field that it is about."""
-    field = "timezone" if isinstance(error, TimezoneUnknown) else "schedule"
+    kinds = {TimezoneUnknown: "timezone", PauseUnreadable: "paused_until"}
+    field = kinds.get(type(error), "schedule")
     return InvalidInput([FieldError(field=field, message=error.detail)])

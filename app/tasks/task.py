@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 
 class TaskType(StrEnum):
@@ -65,13 +65,25 @@ class Expected:
 DEFAULT_TIMEOUT = timedelta(minutes=15)
 
 
+class Scheduled(Protocol):
+    """What a schedule says of a task or its record."""
+
+    @property
+    def schedule(self) -> str: ...
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def paused_until(self) -> datetime | None: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """One task as it is in force.
 
     `timezone` is the IANA name that its schedule is read in, already resolved; `missed_window`
     None means half the period, see planning. `model`, `temperature`, `max_tokens` and `max_rounds`
-    None mean what the settings say, `tools` None all tools but those that a task has to name.
+    None mean what the settings say, `tools` None all tools but those that a task has to name. Until
+    `paused_until` it has no slots, as if it were not enabled.
     """
 
     id: str
@@ -94,6 +106,11 @@ class Task:
     max_rounds: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    paused_until: datetime | None = None
+
+    def is_paused(self, now: datetime) -> bool:
+        """Say whether its schedule rests now, for good or until an instant."""
+        return not self.enabled or (self.paused_until is not None and now < self.paused_until)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from app.tasks.record import TaskRecord
-from app.tasks.task import Task
-
-
-class Scheduled(Protocol):
-    """What a schedule says of a task or its record."""
-
-    @property
-    def schedule(self) -> str: ...
-    @property
-    def timezone(self) -> str: ...
+from app.tasks.task import Scheduled, Task
 
 
 class Timetable(Protocol):
@@ -28,6 +19,9 @@ class Timetable(Protocol):
 
     def admit(self, text: str, timezone: str, now: datetime) -> None:
         """Raise ScheduleError where it never fires again or fires too often."""
+
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        """Return the instant that a time, or a span from now on, means; raise PauseUnreadable."""
 
     def next_after(self, task: Scheduled, instant: datetime) -> datetime | None:
         """Return the task's first slot strictly after the instant."""
@@ -62,6 +56,9 @@ class Outlook(Protocol):
 
     def admit(self, text: str, timezone: str, now: datetime) -> None:
         """Raise ScheduleError where it never fires again or fires too often."""
+
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        """Return the instant that a time, or a span from now on, means; raise PauseUnreadable."""
 
 
 class Slots(Protocol):

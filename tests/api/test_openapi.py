@@ -46,6 +46,7 @@ FITTING = {
     "prompt": ["Reflect.\n\nThen write.", "思い出して"],
     "schedule": ["daily", "weekly", "0 9 * * 1", "every 90m", "manual"],
     "timezone": ["Europe/Berlin", "UTC", "America/New_York"],
+    "paused_until": ["3d", "2999-12-01T09:00", "2999-12-01T09:00:00Z"],
     "missed_window": ["1h", "PT30M"],
     "timeout": ["5m", "1h30m"],
     "message": ["How are the tomatoes?", "東京の猫 🌙"],
@@ -129,11 +130,12 @@ def fit(case: Any, number: int) -> None:
 
 def is_refused_for_its_meaning(case: Any, response: Any) -> bool:
     """Say whether something well-formed is refused on purpose: a tag that nobody holds, a key of
-    another request, a body with U+0000 or half a surrogate pair."""
+    another request, a pause of what is not enabled, a body with U+0000 or half a surrogate pair."""
     text = json.dumps(case.body) if isinstance(case.body, dict | list | str) else ""
     return (
         response.status_code == 412
         or "idempotency-key-reused" in response.text
+        or "does not wake by itself" in response.text
         or "\\u0000" in text
         or re.search(r"\\ud[89a-f]", text) is not None
     )

@@ -5,7 +5,6 @@ Every refusal is a ToolRefused whose sentence tells a model what to do instead.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,14 +20,14 @@ from app.core.errors import (
 from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.persona.tools.likeness import alike
+from app.persona.tools.makers import KIND, maker, paused_by
 from app.persona.words import one_line
 from app.tasks import rows
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Author, Revision, Task, Tombstone
+from app.tasks.task import Author, Task, Tombstone
 from app.tasks.timetable import Ahead, Outlook
 
-KIND = "persona"
 SHORTEST_INTERVAL = timedelta(minutes=5)
 """The least that lies between two firings of what a persona writes, if MIN_INTERVAL is shorter."""
 
@@ -106,11 +105,37 @@ class Authorship:
 
         `began` is when it ran last, the run going on included.
         """
-        task_id, now = record.task.id, self._clock.now()
+        now = self._clock.now()
         if "schedule" in changes or "timezone" in changes:
             changes = {**changes, "schedule": self._new_schedule(record, changes, began, now)}
-        if changes.get("enabled") is True and not record.task.enabled:
-            self._refuse_to_resume(record)
+        if changes.get("enabled") is True and record.task.is_paused(now):
+            self._refuse_to_resume(record, now)
+        return self._updated(record, changes, author)
+
+    def pause(self, record: TaskRecord, until: str | None, author: Author) -> TaskRecord:
+        """Pause a task that is still as in this record, for good or until a time.
+
+        A pause of somebody else may become longer, not shorter.
+        """
+        if until is None:
+            return self._updated(record, {"enabled": False}, author)
+        now, task = self._clock.now(), record.task
+        try:
+            end = self._outlook.moment(until, task.timezone, now)
+        except ScheduleError as error:
+            raise ToolRefused(f"until: {error.detail}") from error
+        if end <= now:
+            raise ToolRefused(f"until: {write_instant(end)} has passed; it is {write_instant(now)}")
+        lasts = task.paused_until if task.enabled else None
+        if task.is_paused(now) and (lasts is None or end < lasts):
+            self._refuse_to_resume(record, now)
+        changes = {"enabled": True, "paused_until": write_instant(end)}
+        return self._updated(record, changes, author)
+
+    def _updated(
+        self, record: TaskRecord, changes: Mapping[str, Any], author: Author
+    ) -> TaskRecord:
+        task_id = record.task.id
         try:
             return self._registry.update(task_id, changes, author, if_revision=record.revision)
         except RevisionConflict:
@@ -119,10 +144,10 @@ class Authorship:
     def delete(self, task_id: str, reason: str, author: Author) -> None:
         """Delete a task that a persona made, and keep the reason with its tombstone."""
         record = self.get(task_id)
-        maker = _maker(self._registry.history(task_id))
-        if maker.kind != KIND:
+        made_by = maker(self._registry.history(task_id))
+        if made_by.kind != KIND:
             raise ToolRefused(
-                f"`{task_id}` was made by {_who(maker)}, so it is not yours to delete; pause it"
+                f"`{task_id}` was made by {_who(made_by)}, so it is not yours to delete; pause it"
                 " with pause_task, or say in your answer why it should go"
             )
         try:
@@ -185,7 +210,7 @@ class Authorship:
     ) -> None:
         for other in others:
             if other.id != definition["id"] and self._is_twin(definition, ahead, other, now):
-                state = "" if other.enabled else ", which is paused,"
+                state = ", which is paused," if other.is_paused(now) else ""
                 raise ToolRefused(
                     f"task `{other.id}`{state} does nearly the same at the same times; change that"
                     " one with update_task, or choose a name and a prompt that tell how this one"
@@ -218,12 +243,12 @@ class Authorship:
             definition["name"], definition["prompt"], other.name, other.prompt
         )
 
-    def _refuse_to_resume(self, record: TaskRecord) -> None:
+    def _refuse_to_resume(self, record: TaskRecord, now: datetime) -> None:
         task_id = record.task.id
-        paused_by = _paused_by(self._registry.history(task_id))
-        if paused_by.kind != KIND:
+        pauser = paused_by(self._registry.history(task_id), now)
+        if pauser.kind != KIND:
             raise ToolRefused(
-                f"`{task_id}` was paused by {_who(paused_by)}, so it is not yours to resume; say in"
+                f"`{task_id}` was paused by {_who(pauser)}, so it is not yours to resume; say in"
                 " your answer why it should run again"
             )
 
@@ -236,22 +261,6 @@ def _at_same_times(first: Sequence[datetime], second: Sequence[datetime]) -> boo
     return len(first) == len(second) and all(
         abs(a - b) < _SAME_TIME for a, b in zip(first, second, strict=True)
     )
-
-
-def _maker(history: Sequence[Revision]) -> Author:
-    """Return who made a task or brought it back last; `history` is newest first."""
-    for made, before in pairwise(history):
-        if before.definition is None:
-            return made.author
-    return history[-1].author
-
-
-def _paused_by(history: Sequence[Revision]) -> Author:
-    """Return who paused a task that is paused now; `history` is newest first."""
-    for made, before in pairwise(history):
-        if before.definition is None or before.definition.get("enabled", True):
-            return made.author
-    return history[-1].author
 
 
 def _told(grave: Tombstone) -> str:

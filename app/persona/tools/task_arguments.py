@@ -100,6 +100,17 @@ class OneTaskArguments(Schema):
     id = _id("the task")
 
 
+class PauseArguments(OneTaskArguments):
+    """Which task, and until when."""
+
+    until = _text(
+        "when it goes on by itself: a span from now on such as 3d, or a time such as"
+        " 2026-12-01T09:00, in the task's zone; until it is resumed unless set",
+        64,
+        needed=False,
+    )
+
+
 class DeleteArguments(OneTaskArguments):
     """Which task, and why."""
 

@@ -10,6 +10,7 @@ from app.core.instants import write_instant
 from app.persona.words import one_line, weekday_and_time
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
+from app.tasks.task import Task
 from app.tasks.timetable import Ahead, Outlook
 
 
@@ -24,6 +25,7 @@ class TaskWords:
     def line(self, record: TaskRecord, *, running: bool) -> str:
         """Return a task as one line of JSON, so that its name cannot pass for anything else."""
         task, following = record.task, self._registry.next_run(record)
+        pause = task.paused_until if task.is_paused(self._clock.now()) else None
         shown = {
             "id": task.id,
             "name": one_line(task.name, 100),
@@ -31,6 +33,7 @@ class TaskWords:
             "enabled": task.enabled,
             "next": write_instant(following) if following is not None else None,
             "last": _last(record),
+            **({"paused_until": write_instant(pause)} if pause is not None else {}),
             **({"running_now": True} if running else {}),
         }
         return orjson.dumps(shown).decode()
@@ -38,8 +41,8 @@ class TaskWords:
     def state(self, record: TaskRecord) -> str:
         """Return the schedule of a task and when it fires next."""
         following = self._registry.next_run(record)
-        if not record.task.enabled:
-            return f"{self._sentence(record)}; paused"
+        if record.task.is_paused(self._clock.now()):
+            return f"{self._sentence(record)}; paused{until(record.task)}"
         if following is None:
             return self._sentence(record)
         return f"{self._sentence(record)}; next {_moment(following, record.task.timezone)}"
@@ -53,6 +56,12 @@ class TaskWords:
         except ScheduleError:
             # a zone that this machine does not know
             return task.schedule
+
+
+def until(task: Task) -> str:
+    """Return until when a task is paused, in words; nothing where that is for good."""
+    pause = task.paused_until
+    return f" until {_moment(pause, task.timezone)}" if task.enabled and pause is not None else ""
 
 
 def told(ahead: Ahead) -> str:

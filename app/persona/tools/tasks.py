@@ -6,8 +6,6 @@ create, delete and run tasks, to change others, to change a prompt or name) need
 And nothing is changed, paused or started that may use more tools than the run, see lending.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
@@ -20,18 +18,21 @@ from app.core.errors import (
 )
 from app.core.instants import write_instant
 from app.core.spans import write_span
-from app.persona.tools.authorship import KIND, Authorship
+from app.persona.tools.authorship import Authorship
 from app.persona.tools.lending import Lending
+from app.persona.tools.makers import KIND
+from app.persona.tools.starts import MOST_STARTED, Starts
 from app.persona.tools.task_arguments import (
     MOST_PREVIEWED,
     CreateArguments,
     DeleteArguments,
     ListArguments,
     OneTaskArguments,
+    PauseArguments,
     PreviewArguments,
     UpdateArguments,
 )
-from app.persona.tools.task_words import TaskWords, told
+from app.persona.tools.task_words import TaskWords, told, until
 from app.persona.tools.tool import Tool, Toolbox, Use
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
@@ -39,10 +40,6 @@ from app.tasks.task import Author
 from app.tasks.timetable import Outlook
 
 MOST_LISTED = 100
-MOST_STARTED = 3
-"""Runs of other tasks that one run may start."""
-
-_RUNS_REMEMBERED = 1_000
 
 
 class Started(Protocol):
@@ -116,10 +113,11 @@ def task_tools(
         ),
         Tool(
             name="pause_task",
-            description="Pause a task until it is resumed with update_task enabled=true.",
+            description="Pause a task until a time, or until it is resumed with update_task"
+            " enabled=true.",
             limits="Unless this task's `tools` name pause_task, only the task that is running now."
             " Never a task that may use more tools than this one.",
-            arguments=OneTaskArguments,
+            arguments=PauseArguments,
             act=tasks.pause,
         ),
         Tool(
@@ -162,15 +160,15 @@ class _Tasks:
         self._authorship = Authorship(registry, outlook, clock, per_day=per_day)
         self._lending = Lending(toolbox)
         self._words = TaskWords(registry, outlook, clock)
-        self._starts = _Starts()
+        self._starts = Starts()
 
     def show(self, arguments: Mapping[str, Any], use: Use) -> str:
         """List the tasks, one JSON object a line, because names are not ours."""
-        wanted = arguments.get("enabled")
+        wanted, now = arguments.get("enabled"), self._clock.now()
         found = [
             record
             for record in self._registry.snapshot().records.values()
-            if wanted is None or record.task.enabled is wanted
+            if wanted is None or record.task.is_paused(now) is not wanted
         ]
         lines = [
             self._words.line(record, running=record.task.id == use.request.task.id)
@@ -211,14 +209,15 @@ class _Tasks:
         return f"updated `{task_id}`: {self._words.state(record)}"
 
     def pause(self, arguments: Mapping[str, Any], use: Use) -> str:
-        task_id = arguments["id"]
+        given = _given(arguments)
+        task_id = given["id"]
         self._refuse_others("pause_task", task_id, use)
         record = self._authorship.get(task_id)
-        if not record.task.enabled:
+        if not record.task.enabled and "until" not in given:
             return f"`{task_id}` is paused already"
         self._lending.refuse_stronger("paused", record.task, use.request.task)
-        self._authorship.change(record, {"enabled": False}, _author(use), began=None)
-        return f"paused `{task_id}`; update_task with enabled=true resumes it"
+        record = self._authorship.pause(record, given.get("until"), _author(use))
+        return f"paused `{task_id}`{until(record.task)}; update_task with enabled=true resumes it"
 
     def delete(self, arguments: Mapping[str, Any], use: Use) -> str:
         task_id = arguments["id"]
@@ -271,7 +270,7 @@ class _Tasks:
 
     def _refuse_run(self, record: TaskRecord) -> None:
         task_id, shortest = record.task.id, self._outlook.shortest
-        if not record.task.enabled:
+        if record.task.is_paused(self._clock.now()):
             raise ToolRefused(f"`{task_id}` is paused; go on without starting it")
         # two tasks that start each other must not become a loop
         if record.last_run is not None and self._clock.now() < record.last_run + shortest:
@@ -285,27 +284,6 @@ class _Tasks:
         if record.task.id == use.request.task.id:
             return occasion.scheduled_for or occasion.now
         return record.last_run
-
-
-class _Starts:
-    """Which tasks each of the latest runs has started."""
-
-    def __init__(self) -> None:
-        self._started: OrderedDict[str, set[str]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def take(self, run: str, task_id: str) -> None:
-        """Note a start; raise ToolRefused where the run has started as many as it may."""
-        with self._lock:
-            started = self._started.setdefault(run, set())
-            if task_id not in started and len(started) >= MOST_STARTED:
-                raise ToolRefused(
-                    f"one run may start {MOST_STARTED} other tasks and this one has; leave the rest"
-                    " to their schedules"
-                )
-            started.add(task_id)
-            while len(self._started) > _RUNS_REMEMBERED:
-                self._started.popitem(last=False)
 
 
 def _author(use: Use) -> Author:

@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from app.database import Database
+from app.persona.tools.starts import MOST_STARTED
 from app.persona.tools.task_arguments import CreateArguments
-from app.persona.tools.tasks import MOST_LISTED, MOST_STARTED
+from app.persona.tools.tasks import MOST_LISTED
 from app.runs.run import Origin, Status
 from app.tasks.task import Author
 from tests.house import MIDNIGHT, OWNER, House

@@ -35,6 +35,9 @@ class Together:
     def ahead(self, text: str, timezone: str | None, now: datetime, count: int) -> Ahead:
         return self._outlook.ahead(text, timezone, now, count)
 
+    def moment(self, text: str, timezone: str, now: datetime) -> datetime:
+        return self._outlook.moment(text, timezone, now)
+
     def admit(self, text: str, timezone: str, now: datetime) -> None:
         self._outlook.admit(text, timezone, now)
         self._barrier.wait(timeout=30)
