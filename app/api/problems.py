@@ -11,7 +11,8 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.api.refusals import TooLarge
-from app.core.errors import PersonaError, PersonaTasksError
+from app.core.errors import PersonaTasksError
+from app.persona.errors import PersonaError
 
 log = structlog.get_logger(__name__)
 

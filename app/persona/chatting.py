@@ -9,19 +9,18 @@ from typing import Any
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import (
-    ChatBusy,
-    Draining,
-    EmptyAnswer,
-    EmptyMessage,
-    LedgerUnavailable,
-    PersonaCancelled,
-    PersonaElsewhere,
-)
+from app.core.errors import Draining, LedgerUnavailable
 from app.core.ids import Ids
 from app.database import Database
 from app.persona.chat_memory import ORIGIN, as_memory
 from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Said, Talk
+from app.persona.errors import (
+    ChatBusy,
+    EmptyAnswer,
+    EmptyMessage,
+    PersonaCancelled,
+    PersonaElsewhere,
+)
 from app.persona.feelings.affect import read_affect
 from app.persona.feelings.feelings import Lexicons
 from app.persona.inner_life import InnerLife

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from app.core.clock import Clock
-from app.core.errors import PersonaCancelled, PersonaTimeout
+from app.persona.errors import PersonaCancelled, PersonaTimeout
 from app.persona.feelings.assessment import Inner
 from app.tasks.task import Task
 

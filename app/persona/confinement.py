@@ -15,9 +15,9 @@ from pathlib import Path
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import ToolRefused
 from app.persona import lent_space
 from app.persona.appending import LARGEST_FILE
+from app.persona.errors import ToolRefused
 from app.persona.openat import held
 from app.persona.paths import SERVICE_FOLDER
 from app.persona.syscalls import seccomp_filter

@@ -20,8 +20,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from app.core.errors import PersonaUnreachable
 from app.persona.client import Deadline
+from app.persona.errors import PersonaUnreachable
 
 LONGEST_CONNECT = timedelta(seconds=3)
 _CANCEL_NOTICED_WITHIN = timedelta(seconds=0.5)

@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from app.core.errors import EmptyAnswer, PersonaLimit, PersonaTooLong
 from app.persona.client import Deadline
+from app.persona.errors import EmptyAnswer, PersonaLimit, PersonaTooLong
 from app.persona.llm.chat import (
     ChatModel,
     Completion,

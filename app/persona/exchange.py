@@ -11,9 +11,9 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from app.core.clock import Clock
-from app.core.errors import PersonaProtocol, PersonaTimeout, PersonaTooLong
 from app.persona.client import Deadline
 from app.persona.connections import BoundAdapter, bound_by
+from app.persona.errors import PersonaProtocol, PersonaTimeout, PersonaTooLong
 from app.persona.words import one_line
 
 log = structlog.get_logger(__name__)

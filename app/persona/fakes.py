@@ -5,8 +5,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from app.core.errors import PersonaError, PersonaTasksError
+from app.core.errors import PersonaTasksError
 from app.persona.client import Deadline, PastRun, Reply, Request, Sent, as_one_message
+from app.persona.errors import PersonaError
 from app.persona.feelings.mood import Mood, decayed
 from app.persona.feelings.values import NEUTRAL
 from app.persona.memory.memory import Draft, Memory, Page, Within

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.core import strict_json
-from app.core.errors import BadJson, LedgerUnavailable, NoSuchFile, SpaceError
+from app.core.errors import BadJson, LedgerUnavailable, SpaceError
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Occasion, PastRun, Records, Request
+from app.persona.errors import NoSuchFile
 from app.persona.feelings.lexicon import Lexicon
 from app.persona.feelings.mirror import MIRRORS, MOOD_FILE
 from app.persona.journal import Entry, Journal, is_entry, read_journal

@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from app.core.errors import PersonaCancelled, PersonaError
 from app.persona.client import Deadline, Reply, Request
+from app.persona.errors import PersonaCancelled, PersonaError
 from app.persona.feelings.assessment import Inner, take_assessment
 from app.persona.feelings.feelings import Feelings
 from app.persona.feelings.mirror import SpaceFiles

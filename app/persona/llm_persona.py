@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import PersonaError
 from app.core.prices import Price
 from app.persona.client import Deadline, Reply, Request, Sent
 from app.persona.conversation import Bounds, Conversation
+from app.persona.errors import PersonaError
 from app.persona.llm.chat import ChatModel, Finish, ModelOptions, OnText, unheard
 from app.persona.prompting.assemble import Prompt, assemble
 from app.persona.prompting.fence import Fence

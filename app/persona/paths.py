@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
-from app.core.errors import NoSuchFile, SpaceError
+from app.core.errors import SpaceError
+from app.persona.errors import NoSuchFile
 
 SERVICE_FOLDER = "tasks"
 """Belongs to the service: definitions and results. It may be read, and nothing else."""

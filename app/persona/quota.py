@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.core.clock import Clock
-from app.core.errors import SpaceFull
+from app.persona.errors import SpaceFull
 from app.persona.openat import FOLDER
 from app.persona.paths import is_service
 from app.persona.space import Space, status_of_entries

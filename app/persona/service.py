@@ -9,8 +9,9 @@ import requests
 
 from app.core import strict_json
 from app.core.clock import Clock
-from app.core.errors import (
-    BadJson,
+from app.core.errors import BadJson
+from app.persona.client import Deadline, Reply, Request, Sent, as_one_message
+from app.persona.errors import (
     PersonaAuth,
     PersonaError,
     PersonaFailed,
@@ -19,7 +20,6 @@ from app.core.errors import (
     PersonaRefused,
     PersonaUnreachable,
 )
-from app.persona.client import Deadline, Reply, Request, Sent, as_one_message
 from app.persona.exchange import Sender, evidence, media_type, whole_body
 from app.persona.llm.refusals import wait_asked_for
 from app.persona.standing import Standing

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from app.core.errors import NoSuchFile, SpaceError
+from app.core.errors import SpaceError
 from app.persona.appending import create
+from app.persona.errors import NoSuchFile
 from app.persona.openat import (
     FILE,
     FOLDER,

@@ -3,14 +3,14 @@
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import (
+from app.core.instants import write_instant
+from app.persona.errors import (
     EmptyAnswer,
     PersonaCancelled,
     PersonaError,
     PersonaRefused,
     PersonaTooLong,
 )
-from app.core.instants import write_instant
 from app.persona.words import one_line
 
 log = structlog.get_logger(__name__)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.core.errors import NoSuchFile, SpaceError
+from app.core.errors import SpaceError
+from app.persona.errors import NoSuchFile
 from app.persona.paths import DEEPEST
 from app.persona.space import MOST_ENTRIES, Listing, Space
 

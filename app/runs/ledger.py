@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import NotStoredWithOutcome
 from app.database import Database
 from app.persona.client import PreviousRun
+from app.persona.errors import NotStoredWithOutcome
 from app.runs import statements
 from app.runs.run import WORKED, Origin, Outcome, Status
 from app.runs.tables import attempts, runs

@@ -9,9 +9,10 @@ import structlog
 from sqlalchemy import Connection
 
 from app.core.clock import Clock
-from app.core.errors import PersonaCancelled, SpaceBusy, SpaceError
+from app.core.errors import SpaceBusy, SpaceError
 from app.database import Database
 from app.persona.client import Changes, Unrecorded
+from app.persona.errors import PersonaCancelled
 from app.persona.history.files import SpaceFiles, normal
 from app.persona.history.snapshots import FileChange, Snapshots
 from app.persona.history.store import NOT_KEPT, Store

@@ -8,8 +8,9 @@ import structlog
 from sqlalchemy import Connection, Row, literal_column, select
 
 from app.core.clock import Clock
-from app.core.errors import HistoryLost, RevisionNotFound, SpaceError
+from app.core.errors import RevisionNotFound, SpaceError
 from app.database import Database
+from app.persona.errors import HistoryLost
 from app.runs.history import run_of
 from app.runs.ledger import Ledger
 from app.runs.processes import STALE_AFTER, Processes

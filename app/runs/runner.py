@@ -9,16 +9,9 @@ from typing import Protocol
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import (
-    EmptyAnswer,
-    LedgerUnavailable,
-    PersonaCancelled,
-    PersonaError,
-    PersonaTasksError,
-    PersonaTimeout,
-    SpaceError,
-)
+from app.core.errors import LedgerUnavailable, PersonaTasksError, SpaceError
 from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
+from app.persona.errors import EmptyAnswer, PersonaCancelled, PersonaError, PersonaTimeout
 from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
 from app.persona.words import storable

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.core.errors import HistoryLost, NoSuchFile, SpaceBusy, SpaceError
+from app.core.errors import SpaceBusy, SpaceError
+from app.persona.errors import HistoryLost, NoSuchFile
 from app.persona.history.files import normal
 from app.persona.history.lines import attributed, hunks, is_text, split, unified
 from app.persona.history.store import NOT_KEPT

@@ -9,14 +9,9 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from app.core.errors import (
-    HistoryLost,
-    NothingToRevert,
-    RunNotFinished,
-    SpaceBusy,
-    SpaceError,
-)
+from app.core.errors import NothingToRevert, RunNotFinished, SpaceBusy, SpaceError
 from app.persona.client import Deadline
+from app.persona.errors import HistoryLost
 from app.persona.feelings.mirror import MIRRORS
 from app.persona.history.lines import merged
 from app.persona.history.store import NOT_KEPT

@@ -13,7 +13,9 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.config import Settings
 from app.core.clock import FakeClock
-from app.core.errors import (
+from app.persona.chatting import CHAT_TOOLS
+from app.persona.client import Deadline, Reply, Request, Said
+from app.persona.errors import (
     EmptyAnswer,
     PersonaError,
     PersonaFailed,
@@ -21,8 +23,6 @@ from app.core.errors import (
     PersonaTimeout,
     PersonaUnreachable,
 )
-from app.persona.chatting import CHAT_TOOLS
-from app.persona.client import Deadline, Reply, Request, Said
 from app.persona.fakes import ScriptedPersona
 from app.persona.kept_answers import KEPT_FOR
 from app.wiring import Services, build

@@ -13,7 +13,8 @@ from werkzeug.serving import make_server
 from app import create_app
 from app.config import Settings
 from app.core.clock import FakeClock, SystemClock
-from app.core.errors import (
+from app.persona.client import Reply
+from app.persona.errors import (
     PersonaAuth,
     PersonaError,
     PersonaFailed,
@@ -22,7 +23,6 @@ from app.core.errors import (
     PersonaTimeout,
     PersonaUnreachable,
 )
-from app.persona.client import Reply
 from app.persona.fakes import ScriptedPersona
 from app.persona.service import ServicePersona
 from app.wiring import Services, build

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.core.errors import PersonaFailed
+from app.persona.errors import PersonaFailed
 from app.persona.fakes import ScriptedPersona
 from tests.api.clocks import ShiftedClock
 

@@ -13,7 +13,7 @@ from marshmallow import Schema, fields, validate
 
 from app.core import strict_json
 from app.core.clock import SystemClock
-from app.core.errors import PersonaTooLong
+from app.persona.errors import PersonaTooLong
 from app.persona.llm.chat import ModelOptions
 from app.persona.llm.openai import OpenAi
 from app.persona.llm.wire import HttpModel

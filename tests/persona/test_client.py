@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import PersonaCancelled, PersonaTimeout
 from app.persona.client import Deadline
+from app.persona.errors import PersonaCancelled, PersonaTimeout
 from tests.persona.given import NOW, a_deadline
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import FakeClock, SystemClock
-from app.core.errors import PersonaCancelled, PersonaTimeout
 from app.persona.client import Persona
+from app.persona.errors import PersonaCancelled, PersonaTimeout
 from app.persona.fakes import ListedRecords, ScriptedPersona
 from app.persona.llm.openai import OpenAi
 from app.persona.llm.wire import HttpModel

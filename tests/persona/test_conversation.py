@@ -9,7 +9,9 @@ import pytest
 from marshmallow import Schema, fields
 
 from app.core.clock import FakeClock
-from app.core.errors import (
+from app.persona.client import Deadline, Request
+from app.persona.conversation import Bounds, Conversation
+from app.persona.errors import (
     EmptyAnswer,
     PersonaCancelled,
     PersonaFailed,
@@ -17,8 +19,6 @@ from app.core.errors import (
     PersonaTimeout,
     PersonaTooLong,
 )
-from app.persona.client import Deadline, Request
-from app.persona.conversation import Bounds, Conversation
 from app.persona.llm.chat import Completion, Finish, Message, ModelOptions, OnText, Role, Usage
 from app.persona.prompting.fence import Fence
 from app.persona.tools.tool import Call, Tool, Toolbox, Use

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import PersonaCancelled, SpaceError
+from app.core.errors import SpaceError
 from app.persona.client import PastRun, Reply
+from app.persona.errors import PersonaCancelled
 from app.persona.fakes import ListedRecords
 from app.persona.findings import target_of
 from app.persona.journal import is_entry, read_journal, without_marks, write_entry

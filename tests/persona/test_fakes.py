@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import PersonaCancelled, PersonaRefused, PersonaTimeout
 from app.persona.client import Reply
+from app.persona.errors import PersonaCancelled, PersonaRefused, PersonaTimeout
 from app.persona.fakes import ListedRecords, ScriptedPersona, hang
 from tests.persona.given import NOW, a_deadline, a_past_run, a_request
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import (
+from app.core.ids import RandomIds
+from app.database import Database
+from app.persona.appending import lock
+from app.persona.client import Deadline, Reply, Transaction
+from app.persona.errors import (
     EmptyAnswer,
     PersonaCancelled,
     PersonaError,
     PersonaTimeout,
     PersonaUnreachable,
 )
-from app.core.ids import RandomIds
-from app.database import Database
-from app.persona.appending import lock
-from app.persona.client import Deadline, Reply, Transaction
 from app.persona.feelings.assessment import Inner
 from app.persona.feelings.feelings import Feelings, Lexicons
 from app.persona.feelings.mirror import LOG_FILE, MOOD_FILE

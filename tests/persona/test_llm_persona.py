@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from app.core.clock import SystemClock
-from app.core.errors import (
+from app.core.prices import Price
+from app.persona.client import Reply, Request
+from app.persona.errors import (
     EmptyAnswer,
     PersonaAuth,
     PersonaCancelled,
@@ -17,8 +19,6 @@ from app.core.errors import (
     PersonaTimeout,
     PersonaUnreachable,
 )
-from app.core.prices import Price
-from app.persona.client import Reply, Request
 from app.persona.llm.patience import PatientModel
 from app.persona.llm.wire import HttpModel
 from app.persona.llm_persona import LlmPersona, Means

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import SystemClock
-from app.core.errors import (
+from app.persona.errors import (
     PersonaAuth,
     PersonaCancelled,
     PersonaError,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import SystemClock
-from app.core.errors import PersonaTimeout, PersonaTooLong, PersonaUnreachable
+from app.persona.errors import PersonaTimeout, PersonaTooLong, PersonaUnreachable
 from app.persona.service import ServicePersona
 from tests.persona.evil import EvilPersona
 from tests.persona.given import a_real_deadline, a_request

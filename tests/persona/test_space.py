@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import NoSuchFile, PersonaTimeout, SpaceError
+from app.core.errors import SpaceError
 from app.persona.appending import LARGEST_FILE, create, replace
 from app.persona.client import Deadline, Unrecorded
+from app.persona.errors import NoSuchFile, PersonaTimeout
 from app.persona.openat import FOLDER, Openat2, Opener, Walk, best_opener, held
 from app.persona.paths import DEEPEST
 from app.persona.space import (

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import NoSuchFile, PersonaTimeout, SpaceError, SpaceFull
+from app.core.errors import SpaceError
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Unrecorded
+from app.persona.errors import NoSuchFile, PersonaTimeout, SpaceFull
 from app.persona.openat import FOLDER, held, rename_to_new
 from app.persona.quota import measured, walk
 from app.persona.space import Space

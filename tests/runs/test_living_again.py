@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from app.core.errors import PersonaCancelled, PersonaFailed
 from app.database import Database
 from app.persona.client import Deadline, Reply, Request
+from app.persona.errors import PersonaCancelled, PersonaFailed
 from app.persona.fakes import ScriptedPersona
 from app.persona.feelings.values import Affect
 from app.persona.journal import write_entry

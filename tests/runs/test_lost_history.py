@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import HistoryLost
 from app.database import Database
 from app.persona.client import Request
+from app.persona.errors import HistoryLost
 from app.runs.recording import SpaceRecorder
 from tests.house import MIDNIGHT, House
 from tests.runs.hands import contents, doing, write, written_at

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from app.core.errors import PersonaCancelled
 from app.database import Database
 from app.persona.client import Request
+from app.persona.errors import PersonaCancelled
 from app.persona.fakes import ScriptedPersona
 from app.runs.recording import SpaceRecorder
 from app.runs.recovery import Recovery

@@ -15,16 +15,10 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app.core.clock import SystemClock
-from app.core.errors import (
-    KeyReused,
-    LedgerUnavailable,
-    PersonaUnreachable,
-    RunOverlap,
-    SpaceError,
-    TaskNotFound,
-)
+from app.core.errors import KeyReused, LedgerUnavailable, RunOverlap, SpaceError, TaskNotFound
 from app.database import Database
 from app.persona.client import Deadline, Reply, Request
+from app.persona.errors import PersonaUnreachable
 from app.persona.fakes import ScriptedPersona, hang
 from app.runs.engine import Engine
 from app.runs.history import RunFilter

@@ -9,9 +9,10 @@ from typing import Any
 import pygit2
 import pytest
 
-from app.core.errors import NothingToRevert, PersonaCancelled, PersonaRefused, RunNotFinished
+from app.core.errors import NothingToRevert, RunNotFinished
 from app.database import Database
 from app.persona.client import Deadline, Request
+from app.persona.errors import PersonaCancelled, PersonaRefused
 from app.persona.fakes import ScriptedPersona
 from app.runs.run import Run
 from app.tasks.task import Change, Expected

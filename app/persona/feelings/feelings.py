@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import LedgerUnavailable, NoSuchFile, SpaceError, UnfitFile
+from app.core.errors import LedgerUnavailable, SpaceError, UnfitFile
 from app.core.plain_files import read_plain
 from app.persona.client import Holding, anyway
+from app.persona.errors import NoSuchFile
 from app.persona.feelings.affect import MOST_CHARACTERS, read_affect
 from app.persona.feelings.assessment import Inner, take_assessment
 from app.persona.feelings.lexicon import MOST_BYTES, Lexicon, ReadLexicon, english, read_lexicon

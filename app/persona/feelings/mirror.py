@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import structlog
 
 from app.core import strict_json
-from app.core.errors import BadJson, NoSuchFile, PersonaTimeout, SpaceError
+from app.core.errors import BadJson, SpaceError
 from app.core.instants import write_instant
 from app.persona.client import Changes, Deadline
+from app.persona.errors import NoSuchFile, PersonaTimeout
 from app.persona.feelings.values import Affect
 from app.persona.space import Space
 from app.persona.writing import Hands, Rewording

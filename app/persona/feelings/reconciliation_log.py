@@ -11,8 +11,9 @@ from typing import Any
 import structlog
 
 from app.core import strict_json
-from app.core.errors import BadJson, NoSuchFile, PersonaTimeout, SpaceError
+from app.core.errors import BadJson, SpaceError
 from app.core.instants import read_instant
+from app.persona.errors import NoSuchFile, PersonaTimeout
 from app.persona.feelings.mirror import DAMAGED_LOG_FILE, LOG_FILE, MoodFiles
 from app.persona.words import storable
 

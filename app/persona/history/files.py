@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.errors import PersonaTimeout, SpaceBusy, SpaceError
+from app.core.errors import SpaceBusy, SpaceError
 from app.persona.appending import create, lock, replace
 from app.persona.client import Deadline
+from app.persona.errors import PersonaTimeout
 from app.persona.openat import (
     FILE,
     FOLDER,

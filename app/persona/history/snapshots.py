@@ -12,7 +12,8 @@ import orjson
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import HistoryLost, SpaceBusy, SpaceError
+from app.core.errors import SpaceBusy, SpaceError
+from app.persona.errors import HistoryLost
 from app.persona.history.files import LARGEST_KEPT, Content, SpaceFiles
 from app.persona.history.store import Kept, Store
 from app.persona.openat import is_plain_file

@@ -19,7 +19,8 @@ import structlog
 from pygit2.enums import Option, SortMode
 
 from app.core.clock import Clock
-from app.core.errors import HistoryLost, SpaceBusy, SpaceError
+from app.core.errors import SpaceBusy, SpaceError
+from app.persona.errors import HistoryLost
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.core.errors import PersonaProtocol, PersonaRefused, PersonaTooLong
+from app.persona.errors import PersonaProtocol, PersonaRefused, PersonaTooLong
 from app.persona.llm.chat import Finish, Message, Role
 from app.persona.llm.dialect import Asked, an_object, objects_in
 from app.persona.llm.draft import Draft

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from app.core.errors import PersonaProtocol
+from app.persona.errors import PersonaProtocol
 from app.persona.llm.chat import Message, ModelOptions
 from app.persona.llm.draft import Draft
 from app.persona.llm.sse import Event

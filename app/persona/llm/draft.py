@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from app.core.errors import PersonaProtocol, PersonaTooLong
+from app.persona.errors import PersonaProtocol, PersonaTooLong
 from app.persona.llm.chat import Completion, Finish, OnText, Usage
 from app.persona.tools.tool import MOST_ARGUMENT_BYTES, Call
 from app.persona.words import one_line

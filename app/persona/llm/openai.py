@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core import strict_json
-from app.core.errors import BadJson, PersonaProtocol, PersonaRefused
+from app.core.errors import BadJson
+from app.persona.errors import PersonaProtocol, PersonaRefused
 from app.persona.llm.chat import Finish, Message, Role
 from app.persona.llm.dialect import Asked, an_object, objects_in
 from app.persona.llm.draft import Draft

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import structlog
 
-from app.core.errors import PersonaLimit
 from app.persona.client import Deadline
+from app.persona.errors import PersonaLimit
 from app.persona.llm.chat import ChatModel, Completion, Message, ModelOptions, OnText
 from app.persona.tools.tool import Tool
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.core.errors import PersonaProtocol
+from app.persona.errors import PersonaProtocol
 from app.persona.llm.dialect import an_object
 from app.persona.words import one_line
 

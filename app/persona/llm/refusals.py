@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from app.core.errors import (
+from app.persona.errors import (
     PersonaAuth,
     PersonaError,
     PersonaFailed,

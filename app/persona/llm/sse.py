@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.core.errors import PersonaTooLong
+from app.persona.errors import PersonaTooLong
 
 LARGEST_EVENT = 2 * 1024 * 1024
 MOST_LINES = 1_000_000

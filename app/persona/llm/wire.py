@@ -9,8 +9,8 @@ import requests
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import PersonaError, PersonaProtocol, PersonaRefused
 from app.persona.client import Deadline
+from app.persona.errors import PersonaError, PersonaProtocol, PersonaRefused
 from app.persona.exchange import Sender, evidence, media_type, pieces_of_body, whole_body
 from app.persona.llm.chat import Completion, Message, ModelOptions, OnText
 from app.persona.llm.dialect import Asked, Dialect

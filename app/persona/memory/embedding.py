@@ -9,8 +9,10 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from app.core import strict_json
-from app.core.errors import (
-    BadJson,
+from app.core.errors import BadJson
+from app.persona.client import Deadline
+from app.persona.connections import BoundAdapter, bound_by
+from app.persona.errors import (
     PersonaAuth,
     PersonaError,
     PersonaFailed,
@@ -19,8 +21,6 @@ from app.core.errors import (
     PersonaRefused,
     PersonaTooLong,
 )
-from app.persona.client import Deadline
-from app.persona.connections import BoundAdapter, bound_by
 from app.persona.words import one_line
 
 MOST_TEXTS = 64

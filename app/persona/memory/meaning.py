@@ -15,9 +15,9 @@ import structlog
 from sqlalchemy import Connection, Select, select
 
 from app.core.clock import Clock
-from app.core.errors import PersonaError
 from app.database import Database
 from app.persona.client import Deadline
+from app.persona.errors import PersonaError
 from app.persona.memory.embedding import MOST_TEXTS, Embedder, Vector
 from app.persona.memory.fulltext import conditions, typed
 from app.persona.memory.memory import Within

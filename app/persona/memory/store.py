@@ -9,10 +9,11 @@ import structlog
 from sqlalchemy import Connection, Select, delete, func, insert, select, text
 
 from app.core.clock import Clock
-from app.core.errors import FieldError, InvalidInput, MemoryNotFound
+from app.core.errors import FieldError, InvalidInput
 from app.core.ids import Ids
 from app.database import Database
 from app.persona.client import Holding, anyway
+from app.persona.errors import MemoryNotFound
 from app.persona.memory import fulltext
 from app.persona.memory.fulltext import Limits, conditions, first_place, second_of, typed
 from app.persona.memory.meaning import Meaning

@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import structlog
 
-from app.core.errors import NoSuchFile, PersonaError, PersonaTasksError
+from app.core.errors import PersonaTasksError
 from app.persona.appending import LARGEST_FILE
 from app.persona.client import Deadline, Request
+from app.persona.errors import NoSuchFile, PersonaError
 from app.persona.findings import target_of
 from app.persona.prompting.parts import Excerpt, Parts, Remembered
 from app.persona.space import Space

@@ -10,15 +10,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.core.clock import Clock
-from app.core.errors import (
-    RevisionConflict,
-    ScheduleError,
-    TaskExists,
-    TaskNotFound,
-    ToolRefused,
-)
+from app.core.errors import RevisionConflict, ScheduleError, TaskExists, TaskNotFound
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.persona.errors import ToolRefused
 from app.persona.tools.likeness import alike
 from app.persona.tools.makers import KIND, maker, paused_by
 from app.persona.words import one_line

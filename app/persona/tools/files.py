@@ -5,8 +5,9 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.core.errors import SpaceError, ToolRefused
+from app.core.errors import SpaceError
 from app.persona.appending import LARGEST_FILE
+from app.persona.errors import ToolRefused
 from app.persona.paths import changeable, matches
 from app.persona.space import Space
 from app.persona.tools.tool import Tool, Use, as_data

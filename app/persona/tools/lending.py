@@ -6,7 +6,7 @@ moved or started one that has more, would act with hands that nobody gave to it.
 
 from collections.abc import Callable, Collection, Sequence
 
-from app.core.errors import ToolRefused
+from app.persona.errors import ToolRefused
 from app.persona.tools.tool import Toolbox
 from app.tasks.task import Task
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from app.core.errors import ToolRefused
 from app.core.instants import write_instant
+from app.persona.errors import ToolRefused
 from app.persona.memory.memory import Draft, Found
 from app.persona.memory.recall import Recall
 from app.persona.memory.store import Memories

@@ -11,9 +11,9 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from app.core.clock import Clock
-from app.core.errors import ToolRefused
 from app.persona.appending import LARGEST_FILE
 from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES, Confinement
+from app.persona.errors import ToolRefused
 from app.persona.openat import FOLDER, held, is_plain_file
 from app.persona.quota import Quota, walk
 from app.persona.scripting import Bounds, Outcome, run_confined

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 
-from app.core.errors import ToolRefused
+from app.persona.errors import ToolRefused
 
 MOST_STARTED = 3
 """Runs of other tasks that one run may start."""

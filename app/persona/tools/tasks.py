@@ -11,13 +11,10 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.core.clock import Clock
-from app.core.errors import (
-    Draining,
-    RunOverlap,
-    ToolRefused,
-)
+from app.core.errors import Draining, RunOverlap
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.persona.errors import ToolRefused
 from app.persona.tools.authorship import Authorship
 from app.persona.tools.lending import Lending
 from app.persona.tools.makers import KIND

@@ -8,8 +8,9 @@ import structlog
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from app.core import strict_json
-from app.core.errors import BadJson, PersonaError, PersonaTasksError, ToolRefused
+from app.core.errors import BadJson, PersonaTasksError
 from app.persona.client import Deadline, Request
+from app.persona.errors import PersonaError, ToolRefused
 
 log = structlog.get_logger(__name__)
 

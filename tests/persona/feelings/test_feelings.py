@@ -13,10 +13,11 @@ from hypothesis import settings as tried_with
 from hypothesis import strategies as st
 
 from app.core.clock import FakeClock
-from app.core.errors import NoSuchFile, PersonaCancelled, SpaceError
+from app.core.errors import SpaceError
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.client import Unrecorded
+from app.persona.errors import NoSuchFile, PersonaCancelled
 from app.persona.feelings.feelings import LEXICON_FILE, Feelings, Felt, Lexicons
 from app.persona.feelings.lexicon import english
 from app.persona.feelings.mirror import LOG_FILE, MOOD_FILE, SpaceFiles

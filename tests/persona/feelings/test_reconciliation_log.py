@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import PersonaCancelled, SpaceError
+from app.core.errors import SpaceError
 from app.database import Database
+from app.persona.errors import PersonaCancelled
 from app.persona.feelings.mirror import DAMAGED_LOG_FILE, LOG_FILE, SpaceFiles
 from app.persona.feelings.reconciliation_log import MOST_BYTES, MOST_KEPT
 from app.persona.writing import Rewording

@@ -15,7 +15,8 @@ import pygit2
 import pytest
 
 from app.core.clock import FakeClock, SystemClock
-from app.core.errors import HistoryLost, SpaceBusy, SpaceError
+from app.core.errors import SpaceBusy, SpaceError
+from app.persona.errors import HistoryLost
 from app.persona.history import files as space_files
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots

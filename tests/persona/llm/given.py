@@ -6,8 +6,8 @@ import pytest
 from marshmallow import Schema, fields
 
 from app.core.clock import Clock, SystemClock
-from app.core.errors import PersonaError
 from app.persona.client import Deadline
+from app.persona.errors import PersonaError
 from app.persona.llm.anthropic import Anthropic
 from app.persona.llm.chat import ChatModel, Completion, Message, ModelOptions, Role, unheard
 from app.persona.llm.openai import OpenAi

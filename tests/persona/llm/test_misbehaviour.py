@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.core.clock import SystemClock
-from app.core.errors import (
+from app.persona.errors import (
     PersonaError,
     PersonaFailed,
     PersonaProtocol,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from app.core.errors import (
+from app.persona.errors import (
     PersonaCancelled,
     PersonaProtocol,
     PersonaRefused,

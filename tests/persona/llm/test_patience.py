@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from app.core.clock import FakeClock
-from app.core.errors import PersonaFailed, PersonaLimit
+from app.persona.errors import PersonaFailed, PersonaLimit
 from app.persona.llm.patience import MOST_WAITS, PatientModel
 from tests.persona.given import NOW, a_deadline
 from tests.persona.llm.given import a_model, ask, both_dialects, fail

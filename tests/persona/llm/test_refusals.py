@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import (
+from app.persona.errors import (
     PersonaAuth,
     PersonaError,
     PersonaFailed,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.errors import PersonaTooLong
+from app.persona.errors import PersonaTooLong
 from app.persona.llm.sse import LARGEST_EVENT, Event, EventReader
 
 STREAM = (

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.core.clock import FakeClock
-from app.core.errors import (
+from app.core.ids import RandomIds
+from app.database import Database
+from app.persona.errors import (
     PersonaAuth,
     PersonaError,
     PersonaFailed,
@@ -20,8 +22,6 @@ from app.core.errors import (
     PersonaTooLong,
     PersonaUnreachable,
 )
-from app.core.ids import RandomIds
-from app.database import Database
 from app.persona.fakes import ListedEmbedder
 from app.persona.memory.embedding import MOST_CHARACTERS, HttpEmbedder
 from app.persona.memory.meaning import Meaning

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from app.core.errors import InvalidInput, MemoryNotFound
+from app.core.errors import InvalidInput
 from app.database import Database
+from app.persona.errors import MemoryNotFound
 from app.persona.memory.fulltext import Limits
 from app.persona.memory.memory import MOST_TEXT_BYTES, Query, Within
 from app.persona.memory.store import Memories

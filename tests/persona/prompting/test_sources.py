@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import PersonaCancelled, SpaceError
+from app.core.errors import SpaceError
 from app.persona.client import Deadline, Request
+from app.persona.errors import PersonaCancelled
 from app.persona.prompting.parts import Excerpt, Parts, Remembered
 from app.persona.prompting.sources import Sources
 from app.persona.space import Space

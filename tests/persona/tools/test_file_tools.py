@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import PersonaCancelled
 from app.persona.client import Request
+from app.persona.errors import PersonaCancelled
 from app.persona.tools.files import LARGEST_SEARCHED, MOST_FOUND, MOST_LISTED, MOST_SHOWN
 from app.persona.tools.tool import MOST_ANSWER
 from app.tasks.task import Change, Expected

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from app.core.clock import FakeClock, SystemClock
-from app.core.errors import PersonaCancelled, PersonaTimeout
 from app.persona.appending import LARGEST_FILE
 from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES, Availability, Confinement
+from app.persona.errors import PersonaCancelled, PersonaTimeout
 from app.persona.quota import Quota
 from app.persona.scripting import MOST_SHOWN_LIVE, Captured, _used
 from app.persona.space import Space
