@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from app.core.instants import read_instant
 from app.persona.feelings.affect import Reading, read_affect
 from app.persona.feelings.assessment import Inner
 from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.feelings.mood import Mood
 from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, distance
 from app.persona.findings import Findings
-from app.persona.sections import Block, cited, entry_before, section, stands, whole
+from app.persona.sections import Block, cited, section, stands, told_once, whole
 from app.persona.themes import LONGEST_QUOTE, Quote, Source, passages
 from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
 
@@ -37,13 +38,14 @@ def check_in(f: Findings) -> list[Block]:
     """Return the blocks of a check-in."""
     recent = f.recent_sources
     reading = _lately(f)
-    return [
-        *section("The mood now", [*_now(f), *_on_file(f), entry_before(f)]),
+    blocks = [
+        *section("The mood now", [*_now(f), *_on_file(f)]),
         *section("Against the time before", _against(f)),
         *section("How the words read", _words(f, reading)),
         *section("The strongest moments", _moments(f)),
         *section("Wishes and needs", _wishes(f, recent)),
     ]
+    return told_once(blocks)
 
 
 def inner_view(f: Findings) -> Inner | None:
@@ -73,17 +75,25 @@ def _now(f: Findings) -> list[str]:
     if not f.lived.moods:
         return ["No mood was noted in the last 15 days."]
     last = f.lived.moods[-1]
-    said = f"{mood.affect.in_words()} ({mood.affect.in_numbers()})"
+    said = f"It is {mood.affect.in_words()} ({mood.affect.in_numbers()})"
     return [f"{said}; last noted on {day_and_time(last.at, f.zone)}."]
 
 
 def _on_file(f: Findings) -> list[str]:
+    """Tell what the file says where it is damaged, or all that is known: else it is a mirror."""
     if f.mood.problem:
         return [f.mood.problem]
-    if not f.mood.state:
-        return [f"There is no {as_path(MOOD_FILE)}."] if not f.lived.moods else []
-    since = f", of {plain(f.mood.updated)}" if f.mood.updated else ""
+    if not f.mood.state or f.lived.moods:
+        return []
+    since = f", of {_moment_on_file(f)}" if f.mood.updated else ""
     return [f"{as_path(MOOD_FILE)}{since}: {quoted(f.mood.state, 300)}"]
+
+
+def _moment_on_file(f: Findings) -> str:
+    try:
+        return day_and_time(read_instant(f.mood.updated), f.zone)
+    except ValueError:
+        return plain(f.mood.updated)
 
 
 def _against(f: Findings) -> list[str]:
@@ -95,15 +105,22 @@ def _against(f: Findings) -> list[str]:
         ("the 7 days before", now - 2 * _WEEK, now - _WEEK),
     ]
     means = [_mean(f.lived.moods, since, until) for _, since, until in spans]
-    lines = []
+    said = f.lived.mood.affect.in_words() if f.lived.mood is not None else ""
+    lines: list[str] = []
     for place in (0, 2):
         (name, *_), (older, *_) = spans[place : place + 2]
         here, there = means[place : place + 2]
-        if here is None:
-            continue
-        held = f"In {name} on average {here[0].in_words()} ({here[0].in_numbers()})"
+        if here is None or (place and there is None and means[0] and here[1] == means[0][1]):
+            continue  # no mood, or the same ones again
+        held = f"In {name} on average {_unlike(here[0], said)}"
         lines.append(f"{held}, from {count(here[1], 'mood')}; {_than(here[0], there, older)}.")
     return lines
+
+
+def _unlike(affect: Affect, said: str) -> str:
+    """Return an affect in numbers, and in words where those were not said already."""
+    words = affect.in_words()
+    return affect.in_numbers() if words == said else f"{words} ({affect.in_numbers()})"
 
 
 def _mean(moods: Sequence[Mood], since: datetime, until: datetime) -> tuple[Affect, int] | None:
@@ -133,15 +150,26 @@ def _compared(here: Affect, there: Affect) -> str:
 def _words(f: Findings, reading: Reading) -> list[str]:
     since = day_and_time(f.since, f.zone)
     if not reading.count:
-        return [f"No word of feeling stands in what was written since {since}."]
-    read = f"{reading.affect.in_words()} ({reading.affect.in_numbers()})"
+        return [f"No word of feeling stands in what was lived and written since {since}."]
+    mood = f.lived.mood.affect.in_words() if f.lived.mood is not None and f.lived.moods else ""
+    told_before = reading.affect.in_words() == mood
+    read = f"as {reading.affect.in_numbers()}" if told_before else _unlike(reading.affect, mood)
     told = count(reading.count, "word of feeling", "words of feeling")
-    lines = [f"What was written since {since} reads {read}, from {told} in {reading.total}."]
-    light = [word for word, valence in reading.words if valence > 0][:8]
-    heavy = [word for word, valence in reading.words if valence < 0][:8]
-    lines += [f"Of ease: {listed([quoted(word) for word in light])}."] if light else []
-    lines += [f"Of strain: {listed([quoted(word) for word in heavy])}."] if heavy else []
+    lines = [
+        f"What was lived and written since {since} reads {read}, from {told} in {reading.total}."
+    ]
+    light = [_counted(f, word, valence) for word, valence in reading.words if valence > 0][:8]
+    heavy = [_counted(f, word, valence) for word, valence in reading.words if valence < 0][:8]
+    lines += [f"Of ease: {listed(light)}."] if light else []
+    lines += [f"Of strain: {listed(heavy)}."] if heavy else []
     return [*lines, *_words_against_mood(f, reading)]
+
+
+def _counted(f: Findings, word: str, valence: float) -> str:
+    """Return a word of feeling as it was counted: "fault", where it was "without a fault"."""
+    feeling = f.lexicon.feelings.get(tuple(word.split()))
+    is_negated = feeling is not None and feeling.valence * valence < 0
+    return f"{quoted(word)} (negated)" if is_negated else quoted(word)
 
 
 def _words_against_mood(f: Findings, reading: Reading) -> list[str]:
@@ -162,10 +190,12 @@ def _moments(f: Findings) -> list[str]:
     said = [(source, value) for value, _, source in felt if stands(source.text)]
     good = [one for one in said[::-1] if one[1] >= _LEAST_FELT]
     bad = [one for one in said if one[1] <= -_LEAST_FELT]
+    told = "".join(entry.text for entry in f.own if entry.at > f.occasion.now - _WEEK)
     lines = []
     for name, moments in (("pleasant", good), ("unpleasant", bad)):
         fresh = [one for one in moments if one[0].at >= f.since][:1]
         rest = [one for one in moments if one not in fresh][:_MOST_MOMENTS]
+        rest = [one for one in rest if quoted(one[0].text) not in told]
         lines += [f"Most {name} since {day(f.since, f.zone)}: {_moment(f, one)}." for one in fresh]
         lines += [f"Most {name} in the last 7 days: {_moment(f, one)}." for one in rest]
     return lines

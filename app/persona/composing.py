@@ -15,16 +15,16 @@ from app.persona.sections import (
     Block,
     capped,
     cited,
-    entry_before,
     names_in,
     new_names,
     section,
     stands,
+    told_once,
     what_changed,
     what_happened,
 )
 from app.persona.themes import Quote, best_sentences, keywords, said_in
-from app.persona.words import quoted
+from app.persona.words import day, quoted
 from app.tasks.task import TaskType
 
 _COMPOSITIONS = {
@@ -63,18 +63,28 @@ def _custom(f: Findings) -> list[Block]:
     found = best_sentences(said_in(sources), wanted, 2 * MOST_ITEMS)
     quotes = [quote for quote in found if stands(quote.sentence)][:MOST_ITEMS]
     asked = [
-        f"The prompt asks: {quoted(f.task.prompt, 300)}",
+        _asked(f),
         "No language model answers it; what follows was found by its words.",
     ]
     lines = [f"{cited(quote, f.zone)}." for quote in quotes]
-    none = "No sentence shares two of its words."
+    none = "Nothing: no sentence of them shares two words with it."
     blocks = [
         *section("What was asked", asked),
         *section("What memories and files say on it", lines or [none]),
         *section("What happened", what_happened(f)),
         *section("What changed in the space", what_changed(f)),
     ]
-    new = new_names(f, names_in(blocks)) if f.own else []
-    is_new = capped([f"New: {name}" for name in new])
-    nothing = ["Nothing is new: what is named here was named there already."] if f.own else []
-    return [*blocks, *section("Since the entry before", [entry_before(f), *(is_new or nothing)])]
+    if not f.own:
+        return told_once(blocks)
+    before = f"the entry of {day(f.own[-1].at, f.zone)}"
+    new = capped([f"New: {name}" for name in new_names(f, names_in(blocks))])
+    nothing = [f"Nothing is new: what is named here was named in {before} already."]
+    return told_once([*blocks, *section(f"Since {before}", new or nothing)])
+
+
+def _asked(f: Findings) -> str:
+    asked = quoted(f.task.prompt, 300)
+    before = next((entry for entry in f.own if asked in entry.text), None)
+    if before is None:
+        return f"The prompt asks: {asked}"
+    return f"The prompt is still that of {day(before.at, f.zone)}."

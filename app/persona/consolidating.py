@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.persona.contradictions import contradictions
 from app.persona.findings import GOALS, RESULT_OF, Findings
 from app.persona.memory.memory import Memory
 from app.persona.reflecting import kinds_of
-from app.persona.repeats import Repeat, merged
+from app.persona.repeats import Repeat, merged, turns_of
 from app.persona.sections import (
     Block,
     cited,
     days_of,
-    entry_before,
     section,
     stands,
     what_changed,
@@ -21,11 +21,12 @@ from app.persona.sections import (
 )
 from app.persona.textrank import MOST_SENTENCES, rank, share, weights_among
 from app.persona.themes import LONGEST_QUOTE, Quote, Source, Theme, find_themes, keywords, passages
-from app.persona.words import as_path, count, day, day_and_time, listed, quoted
+from app.persona.words import as_path, count, day, day_and_time, listed, quoted, times
 
 _MOST_THEMES = 6
 _MOST_REPEATS = 5
 _MOST_KEPT = 2
+_MOST_CONTRADICTIONS = 3
 _MOST_INSIGHTS = 5
 _ALIKE = 0.4
 _TOLD_OFTEN = 0.15
@@ -36,7 +37,9 @@ _LESSON = re.compile(
     r"from now on|worth|because of)\b",
     re.IGNORECASE,
 )
-_THEME = re.compile(r"“([^”\n]+)” stands in ")
+_THEME = re.compile(r"(“[^”\n]+”) stands in ")
+_QUOTED = re.compile(r"“[^”\n]+”")
+_QUIET = "As before, with nothing new: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,18 +57,14 @@ def consolidate(f: Findings) -> Consolidation:
     single, repeats = merged(sources)
     themes = find_themes(single, _MOST_THEMES, f.zone)
     insights = _worth_keeping(f)
-    kept = [f"{cited(quote, f.zone)}." for quote in insights]
-    again = [_repeat(f, repeat) for repeat in repeats[:_MOST_REPEATS]]
-    often = _said_often(f.memories)
-    judged = [_judged(f, one, often) for one in f.lived.insights[-_MOST_INSIGHTS:]]
-    none = "No theme: no word that says something stands in two sources."
     blocks = [
         *section("What was read", _what_was_read(f, sources)),
-        *section("What comes back", [_theme(f, theme) for theme in themes] or [none]),
+        *section("What comes back", _what_comes_back(f, sources, themes)),
         *section("What changed among the themes", _since_before(f, themes)),
-        *section("Said more than once", again),
-        *section("Earlier insights", judged),
-        *section("Kept as an insight", kept or ["Nothing new was found that is worth keeping."]),
+        *section("Said more than once", _said_again(f, repeats)),
+        *section("What may contradict", _may_contradict(f)),
+        *section("Earlier insights", _looked_at_again(f)),
+        *section("Kept as an insight", _kept(f, insights)),
         *section("What changed in the space", what_changed(f)),
     ]
     return Consolidation(blocks=blocks, insights=insights)
@@ -73,14 +72,17 @@ def consolidate(f: Findings) -> Consolidation:
 
 def _what_was_read(f: Findings, sources: Sequence[Source]) -> list[str]:
     memories = f.memories
+    if not sources:
+        return ["Nothing was there to read: no memory, no note and no result of a run."]
     results = sum(source.label.startswith(RESULT_OF) for source in sources)
-    parts = [count(len(sources) - len(memories) - results, "file")]
+    files = len(sources) - len(memories) - results
+    parts = [count(files, "file")] if files else []
     if results:
         parts.append(count(results, "result"))
     if memories:
         held = count(len(memories), "memory", "memories")
         parts.append(f"{held} of 31 days ({kinds_of(memories)})")
-    lines = [f"{count(len(sources), 'source')} read: {listed(parts)}.", entry_before(f)]
+    lines = [f"{count(len(sources), 'source')} read: {listed(parts)}."]
     if memories:
         fresh = count(len(f.recent_memories), "memory", "memories")
         lines.append(f"New since {day_and_time(f.since, f.zone)}: {fresh}.")
@@ -90,48 +92,113 @@ def _what_was_read(f: Findings, sources: Sequence[Source]) -> list[str]:
     return lines
 
 
-def _theme(f: Findings, theme: Theme) -> str:
-    quotes = theme.quotes
-    days = days_of((quote.source for quote in quotes), f.zone)
-    where = f"in {count(len(quotes), 'source')} on {count(len(days), 'day')}"
-    fit = [quote for quote in quotes if stands(quote.sentence)]
+def _what_comes_back(f: Findings, sources: Sequence[Source], themes: Sequence[Theme]) -> list[str]:
+    """Tell a theme that is new in full, of one that was told before only what is new in it."""
+    if not themes:
+        return ["No theme: no word that says something stands in two sources."] if sources else []
+    before = _themes_before(f)
+    quiet: list[str] = []
+    lines: list[str] = []
+    for theme in themes:
+        fit = [quote for quote in theme.quotes if stands(quote.sentence)]
+        fresh = [quote for quote in fit if quote.source.at >= f.since]
+        if quoted(theme.term) not in before:
+            lines.append(_theme(f, theme, fit))
+        elif fresh:
+            new = f", {len(fresh)} of them new: {cited(fresh[0], f.zone)}"
+            lines.append(f"{_where(f, theme)}{new}.")
+        else:
+            quiet.append(quoted(theme.term))
+    return [*lines, *([f"{_QUIET}{listed(quiet)}."] if quiet else [])]
+
+
+def _theme(f: Findings, theme: Theme, fit: Sequence[Quote]) -> str:
     places = sorted({0, len(fit) // 2, len(fit) - 1}, reverse=True) if fit else []
     said = "; ".join(cited(fit[place], f.zone) for place in places)
-    return f"{quoted(theme.term)} stands {where}{': ' if said else ''}{said}."
+    return f"{_where(f, theme)}{': ' if said else ''}{said}."
+
+
+def _where(f: Findings, theme: Theme) -> str:
+    days = days_of((quote.source for quote in theme.quotes), f.zone)
+    sources = count(len(theme.quotes), "source")
+    return f"{quoted(theme.term)} stands in {sources} on {count(len(days), 'day')}"
+
+
+def _themes_before(f: Findings) -> list[str]:
+    """Return the themes of the entry before, as they are quoted."""
+    found: list[str] = []
+    for line in f.own[-1].statements if f.own else ():
+        if (told := _THEME.match(line)) is not None:
+            found.append(told[1])
+        elif line.startswith(_QUIET):
+            found += _QUOTED.findall(line)
+    return found
 
 
 def _since_before(f: Findings, themes: Sequence[Theme]) -> list[str]:
-    if not f.own:
-        return []
-    before = [found[1] for line in f.own[-1].statements if (found := _THEME.match(line))]
-    now = [theme.term for theme in themes]
-    new = [quoted(term) for term in now if term not in before]
-    gone = [quoted(term) for term in before if term not in now]
+    before, now = _themes_before(f), [quoted(theme.term) for theme in themes]
+    new = [term for term in now if term not in before] if before else []
+    gone = [term for term in before if term not in now]
     lines = [f"New: {listed(new)}."] if new else []
-    lines += [f"No longer among the first: {listed(gone)}."] if gone else []
-    return lines or [f"The same as on {day(f.own[-1].at, f.zone)}."]
+    return lines + ([f"No longer among the first: {listed(gone)}."] if gone else [])
 
 
-def _repeat(f: Findings, repeat: Repeat) -> str:
-    first, last = repeat.said[0], repeat.said[-1]
-    times = f"said {len(repeat.said)} times"
-    return f"{cited(whole(last), f.zone)}: {times}, first on {day(first.at, f.zone)}."
+def _said_again(f: Findings, repeats: Sequence[Repeat]) -> list[str]:
+    """Tell what was said more than once; in a later entry, what was said once more since."""
+    news = [one for one in repeats if not f.own or one.said[-1].at >= f.since]
+    return [
+        f"{cited(whole(one.said[-1]), f.zone)}: said {times(len(one.said))}, "
+        f"first on {day(one.said[0].at, f.zone)}."
+        for one in news[:_MOST_REPEATS]
+    ]
 
 
-def _judged(f: Findings, insight: Memory, often: set[str]) -> str:
-    said = f"{quoted(insight.text)}, kept on {day(insight.at, f.zone)}"
+def _may_contradict(f: Findings) -> list[str]:
+    found = contradictions(f.speakers, f.since)
+    return [
+        f"These two may contradict each other: {cited(pair.earlier, f.zone)} and "
+        f"{cited(pair.later, f.zone)}."
+        for pair in found[:_MOST_CONTRADICTIONS]
+    ]
+
+
+def _looked_at_again(f: Findings) -> list[str]:
+    often = _said_often(f.memories)
+    lines: list[str] = []
+    quiet: list[Memory] = []
+    for insight in f.lived.insights[-_MOST_INSIGHTS:]:
+        again = _spoken_of(f, insight, often)
+        if again and again[-1].source.at >= f.since:
+            said = f"spoken of {times(len(again))} since, the last: {cited(again[-1], f.zone)}"
+            lines.append(f"{_insight(f, insight)}: {said}.")
+        else:
+            quiet.append(insight)
+    if len(quiet) == 1:
+        return [*lines, f"{_insight(f, quiet[0])}: nothing new speaks of it."]
+    which = "others" if lines else "earlier insights"
+    return [*lines, *([f"Nothing new speaks of {len(quiet)} {which}."] if quiet else [])]
+
+
+def _insight(f: Findings, insight: Memory) -> str:
+    return f"{quoted(insight.text)}, kept on {day(insight.at, f.zone)}"
+
+
+def _kept(f: Findings, insights: Sequence[Quote]) -> list[str]:
+    if insights or not f.recent_memories:
+        return [f"{cited(quote, f.zone)}." for quote in insights]
+    return ["Nothing new was found that is worth keeping."]
+
+
+def _spoken_of(f: Findings, insight: Memory, often: set[str]) -> list[Quote]:
     wanted = keywords(insight.text) - often
     least = max(2, round(_ALIKE * len(wanted)))
-    again = [
+    return [
         Quote(source=source, sentence=passage)
         for source in f.memories
         if source.at > insight.at
         for passage in passages(source)
         if len(keywords(passage) & wanted) >= least and stands(passage)
     ]
-    if not again:
-        return f"{said}: nothing since then speaks of the same."
-    return f"{said}: spoken of {count(len(again), 'time')}, last: {cited(again[-1], f.zone)}."
 
 
 def _said_often(memories: Sequence[Source]) -> set[str]:
@@ -143,7 +210,7 @@ def _said_often(memories: Sequence[Source]) -> set[str]:
 
 def _worth_keeping(f: Findings) -> list[Quote]:
     """Choose lessons from the new memories, those first that others speak of, too; quotes only."""
-    known = [keywords(insight.text) for insight in f.lived.insights]
+    known = [(keywords(one.text), turns_of(one.text)) for one in f.lived.insights]
     new = [
         Quote(source=source, sentence=passage)
         for source in f.recent_memories
@@ -155,9 +222,11 @@ def _worth_keeping(f: Findings) -> list[Quote]:
     kept: list[Quote] = []
     for number in sorted(range(len(new)), key=lambda number: (-ranks[number], number)):
         said = new[number].sentence
-        if not _LESSON.search(said) or any(share(words[number], one) >= _ALIKE for one in known):
-            continue
-        if len(kept) < _MOST_KEPT and stands(said):
+        turns = turns_of(said)
+        is_known = any(
+            turns == others and share(words[number], one) >= _ALIKE for one, others in known
+        )
+        if _LESSON.search(said) and not is_known and len(kept) < _MOST_KEPT and stands(said):
             kept.append(new[number])
-            known.append(words[number])
+            known.append((words[number], turns))
     return sorted(kept, key=lambda quote: quote.source.at)

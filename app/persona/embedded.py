@@ -11,7 +11,7 @@ from app.persona.client import Deadline, Records, Reply, Request, Sent, as_one_m
 from app.persona.composing import compose
 from app.persona.embedded_talk import talk_of
 from app.persona.feelings.assessment import Inner
-from app.persona.findings import Findings, gather, read_notes, source_of, target_of
+from app.persona.findings import Findings, gather, source_of, target_of
 from app.persona.journal import (
     COMPOSED,
     Entry,
@@ -22,6 +22,7 @@ from app.persona.journal import (
 )
 from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Draft
+from app.persona.notes import read_notes
 from app.persona.prompting.sources import Recall, no_memories
 from app.persona.sections import Block, stands
 from app.persona.space import Space
@@ -158,9 +159,11 @@ def _title(request: Request) -> str:
 
 def _preface(findings: Findings, left_out: Sequence[str]) -> Block:
     since = day_and_time(findings.since, findings.zone)
+    is_first = findings.target is not None and not findings.own
     return " ".join(
         [
             f"{COMPOSED} from memories, files and records since {since}.*",
+            *(["This is the first entry of this task here."] if is_first else []),
             *findings.left_out,
             *left_out,
         ]

@@ -2,21 +2,24 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from app.core import strict_json
 from app.core.errors import BadJson, LedgerUnavailable, SpaceError
+from app.core.instants import read_instant
 from app.persona.appending import LARGEST_FILE
+from app.persona.chat_memory import ORIGIN as CHAT
 from app.persona.client import Deadline, Occasion, PastRun, Records, Request
 from app.persona.errors import NoSuchFile
 from app.persona.feelings.lexicon import Lexicon
 from app.persona.feelings.mirror import MIRRORS, MOOD_FILE
-from app.persona.journal import Entry, Journal, is_entry, read_journal
+from app.persona.journal import Entry, is_entry, read_journal
 from app.persona.life import Life, Lived, look_back
 from app.persona.memory.memory import Memory
+from app.persona.notes import Note, read_notes
 from app.persona.space import Space, SpaceFile, Survey
-from app.persona.themes import Source, sentences
+from app.persona.themes import Source
 from app.persona.words import as_path, one_line, plain, quoted
 from app.tasks.task import Task, TaskType
 
@@ -25,10 +28,6 @@ RESULT_OF = "result of "
 _MOST_RUNS = 200
 _RESULT_LENGTH = 4096
 _MEMORY_LENGTH = 1000
-_OPENING = 1000
-_MOST_NOTES = 60
-_NOTE_BYTES = 64 * 1024
-_NOTES_BYTES = 1024 * 1024
 _MOOD_BYTES = 64 * 1024
 _LONGEST_LOOK = timedelta(days=92)
 _GOALS_TYPE = TaskType.GOAL_ASSESSMENT
@@ -48,22 +47,6 @@ class Box:
 
     text: str
     done: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Note:
-    """A Markdown file, its text apart from the entries of this persona in it."""
-
-    path: str
-    modified: datetime
-    text: str
-    entries: Sequence[Entry]
-
-    @property
-    def opening(self) -> str:
-        """Return its first sentence; after a heading the next one too."""
-        text = self.text[:_OPENING].lstrip()
-        return ": ".join(sentences(text)[: 2 if text.startswith("#") else 1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +92,19 @@ class Findings:
         return [source_of_memory(memory) for memory in self.lived.memories]
 
     @property
+    def speakers(self) -> list[list[Source]]:
+        """Return memories and earlier insights, apart by who speaks in them: whoever talked to the
+        persona, and it itself."""
+        heard = [one for one in self.lived.memories if one.origin == CHAT]
+        own = [one for one in self.lived.memories if one.origin != CHAT]
+        known = {memory.text for memory in self.lived.memories}
+        insights = [_as_lived(one) for one in self.lived.insights if one.text not in known]
+        return [
+            [source_of_memory(memory) for memory in memories]
+            for memories in (heard, [*own, *insights])
+        ]
+
+    @property
     def recent_memories(self) -> list[Source]:
         """Return what was lived since, oldest first."""
         return [source for source in self.memories if source.at >= self.since]
@@ -141,9 +137,16 @@ class Findings:
 
     @property
     def recent_sources(self) -> list[Source]:
-        """Return the texts of this time only."""
-        notes = [note for note in self.notes if note.modified > self.since and note.text.strip()]
-        found = [source_of(note) for note in notes]
+        """Return the texts of this time only: no list of goals, and no file that only a run wrote
+        to."""
+        found = [
+            source_of(note)
+            for note in self.notes
+            if note.modified > self.since
+            and note.text.strip()
+            and note.path != GOALS
+            and not note.has_entry_since(self.since)
+        ]
         return [*found, *self.recent_memories, *self._not_remembered]
 
     @property
@@ -161,6 +164,14 @@ def source_of_memory(memory: Memory) -> Source:
     """Return a memory as a text to quote from."""
     text = memory.text[:_MEMORY_LENGTH]
     return Source(label=plain(memory.kind), at=memory.at, text=text, is_memory=True)
+
+
+def _as_lived(insight: Memory) -> Memory:
+    """Return an insight of the instant at which that was lived which it is taken from."""
+    try:
+        return replace(insight, at=read_instant(str(insight.metadata.get("lived_at"))))
+    except ValueError:
+        return insight
 
 
 def target_of(prompt: str) -> str | None:
@@ -199,7 +210,7 @@ def gather(
         occasion=occasion,
         target=target,
         since=since,
-        runs=_without_last((runs or ())[:_MOST_RUNS], own),
+        runs=_without_last((runs or ())[:_MOST_RUNS], own, since),
         are_runs_known=runs is not None,
         survey=survey,
         notes=notes,
@@ -241,9 +252,10 @@ def _since(task: Task, occasion: Occasion, own: Sequence[Entry]) -> datetime:
     return now - _FIRST_LOOK.get(task.type, timedelta(days=7))
 
 
-def _without_last(runs: Sequence[PastRun], own: Sequence[Entry]) -> list[PastRun]:
-    """Leave out the run that wrote the last entry: it ended after the instant of its entry."""
-    return [run for run in runs if not own or run.run_id != own[-1].run_id]
+def _without_last(runs: Sequence[PastRun], own: Sequence[Entry], since: datetime) -> list[PastRun]:
+    """Leave out the run that wrote the last entry, where that is not among what is looked back on:
+    it ended after the instant of its entry."""
+    return [run for run in runs if not own or own[-1].at > since or run.run_id != own[-1].run_id]
 
 
 def _text_or_nothing(space: Space, path: str) -> str:
@@ -251,32 +263,6 @@ def _text_or_nothing(space: Space, path: str) -> str:
         return space.read_text(path, LARGEST_FILE)
     except NoSuchFile:
         return ""
-
-
-def read_notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[Note], list[str]]:
-    """Read the newest Markdown files, and say in sentences which were not read."""
-    files, notes, unread, budget = survey.notes(), [], 0, _NOTES_BYTES
-    for file in files[:_MOST_NOTES]:
-        deadline.check()
-        if budget <= 0:
-            break
-        try:
-            journal = read_journal(space.read_text(file.path, min(_NOTE_BYTES, budget)))
-        except SpaceError:
-            unread += 1  # it changed into something else meanwhile; the entry says how many
-            continue
-        budget -= min(file.size, _NOTE_BYTES)
-        notes.append(_note(file, journal))
-    left_out = []
-    if len(notes) + unread < len(files):
-        left_out.append(f"Only the newest {len(notes) + unread} of {len(files)} notes were read.")
-    if unread:
-        left_out.append(f"{unread} of the notes could not be read.")
-    return notes, left_out
-
-
-def _note(file: SpaceFile, journal: Journal) -> Note:
-    return Note(path=file.path, modified=file.modified, text=journal.rest, entries=journal.entries)
 
 
 def _goals(space: Space, target_text: str, target: str | None) -> list[Box]:

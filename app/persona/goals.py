@@ -9,25 +9,22 @@ from app.persona.sections import (
     capped,
     cited,
     days_of,
-    entry_before,
     section,
     stands,
     what_happened,
 )
 from app.persona.themes import Quote, Said, best_sentences, keywords, said_in
-from app.persona.words import as_path, count, day, listed, quoted
+from app.persona.words import as_path, count, day, listed, quoted, times
 
 _MOST_GOALS = 30
 _MOST_EVIDENCE = 50
-_MOST_NEXT = 3
 
 
 def assess_goals(f: Findings) -> list[Block]:
     """Return the blocks of a goal assessment."""
     where = listed([as_path(path) for path in dict.fromkeys([GOALS, f.target or GOALS])])
     if not f.goals:
-        line = f"There are no goals: no line in {where} is such as `- \\[ \\] a goal`."
-        return section("Goals", [line, entry_before(f)])
+        return section("Goals", [f"There are no goals: no line in {where} is like `- [ ] a goal`."])
     open_goals = [goal for goal in f.goals if not goal.done][:_MOST_GOALS]
     done = [goal for goal in f.goals if goal.done]
     said = _said_elsewhere(f)
@@ -36,11 +33,11 @@ def assess_goals(f: Findings) -> list[Block]:
     still = [goal for goal in open_goals if goal not in moved]
     counted = f"{len(f.goals) - len(done)} open, {len(done)} done in {where}."
     return [
-        *section("Goals", [counted, entry_before(f)]),
+        *section("Goals", [counted]),
         *section("Finished", capped(_finished(f, done))),
         *section("Open", [_open_line(f, goal, evidence[goal.text]) for goal in moved]),
         *section("Standing still", [_still_line(f, goal, evidence[goal.text]) for goal in still]),
-        *section("Next", _next(open_goals, still, evidence, f)),
+        *section("Next", _next(open_goals, still, evidence)),
         *section("Runs since then", what_happened(f)),
     ]
 
@@ -76,34 +73,44 @@ def _finished(f: Findings, done: Sequence[Box]) -> list[str]:
 def _open_line(f: Findings, goal: Box, evidence: Sequence[Quote]) -> str:
     new = _newest_first(f, evidence)
     days = days_of((quote.source for quote in new), f.zone)
-    times = f"{count(len(new), 'time')} on {count(len(days), 'day')}"
-    progress = f"spoken of {times} since {day(f.since, f.zone)}, the last: "
-    said = [cited(new[0], f.zone)]
+    since = _since(f, goal)
+    if len(new) == 1:
+        progress = f"spoken of once {since}: {cited(new[0], f.zone)}"
+    else:
+        often = f"{times(len(new))} on {count(len(days), 'day')} {since}"
+        progress = f"spoken of {often}, the last: {cited(new[0], f.zone)}"
     if len(new) > 2:
-        said.append(f"the first: {cited(new[-1], f.zone)}")
-    return f"{_opening(goal)}{_before(f, goal)}: {progress}{'; '.join(said)}."
+        progress += f"; the first: {cited(new[-1], f.zone)}"
+    return f"{_opening(goal)}{_before(f, goal)}: {progress}."
 
 
 def _still_line(f: Findings, goal: Box, evidence: Sequence[Quote]) -> str:
-    nothing = f"nothing since {day(f.since, f.zone)} speaks of it"
+    nothing = f"nothing {_since(f, goal)} speaks of it"
     last = f"; before that, the last: {cited(evidence[0], f.zone)}" if evidence else ""
     return f"{_opening(goal)}{_before(f, goal)}: {nothing}{last}."
+
+
+def _since(f: Findings, goal: Box) -> str:
+    """Return `since then` where the day was named just before."""
+    first, since = _first_open(f.own, goal), day(f.since, f.zone)
+    return "since then" if first and day(first.at, f.zone) == since else f"since {since}"
 
 
 def _before(f: Findings, goal: Box) -> str:
     if not f.own:
         return ""
-    times = _times_open(f.own, goal)
-    return f", open in {count(times, 'entry', 'entries')} before this" if times else ", new"
+    first = _first_open(f.own, goal)
+    return f", named here since {day(first.at, f.zone)}" if first else ", new"
 
 
-def _times_open(own: Sequence[Entry], goal: Box) -> int:
-    times = 0
+def _first_open(own: Sequence[Entry], goal: Box) -> Entry | None:
+    """Return the oldest of the entries that all named the goal as open, one after another."""
+    first = None
     for entry in reversed(own):
         if not any(line.startswith(_opening(goal)) for line in entry.statements):
             break
-        times += 1
-    return times
+        first = entry
+    return first
 
 
 def _opening(goal: Box) -> str:
@@ -111,18 +118,13 @@ def _opening(goal: Box) -> str:
 
 
 def _next(
-    open_goals: Sequence[Box],
-    still: Sequence[Box],
-    evidence: Mapping[str, Sequence[Quote]],
-    f: Findings,
+    open_goals: Sequence[Box], still: Sequence[Box], evidence: Mapping[str, Sequence[Quote]]
 ) -> list[str]:
     if not open_goals:
         return ["No goal is open; a new one can be set."]
-    if not still:
-        oldest = min(open_goals, key=lambda goal: evidence[goal.text][0].source.at)
-        return [f"{quoted(oldest.text)}, which was spoken of the longest ago."]
-    since = day(f.since, f.zone)
-    return [
-        f"{quoted(goal.text)}, of which nothing speaks since {since}."
-        for goal in still[:_MOST_NEXT]
-    ]
+    if len(open_goals) == 1:
+        return [f"{quoted(open_goals[0].text)}: it is the only one that is open."]
+    silent = [goal for goal in still if not evidence[goal.text]]
+    oldest = silent[:1] or [min(open_goals, key=lambda one: evidence[one.text][0].source.at)]
+    why = "nothing was found on it" if silent else "it was spoken of the longest ago"
+    return [f"{quoted(oldest[0].text)}: {why}."]

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 from app.persona.client import PastRun
 from app.persona.feelings.affect import read_affect
-from app.persona.findings import GOALS, Findings
+from app.persona.findings import Findings
 from app.persona.sections import (
     Block,
     cited,
     days_of,
-    entry_before,
     section,
     stands,
+    told_once,
     what_changed,
     what_happened,
 )
@@ -28,7 +28,7 @@ from app.persona.themes import (
     passages,
     surface_of,
 )
-from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
+from app.persona.words import count, day, day_and_time, listed, plain, quoted
 
 _DAY = timedelta(days=1)
 _MOST_KEY = 6
@@ -46,8 +46,8 @@ _OPEN = re.compile(
 
 def reflect(f: Findings) -> list[Block]:
     """Return the blocks of a daily reflection."""
-    return [
-        *section("What happened", [*_counted(f), *what_happened(f), entry_before(f)]),
+    blocks = [
+        *section("What happened", [*_counted(f), *what_happened(f)]),
         *section("What stood out", _stood_out(f)),
         *section("What went well and what did not", [*_felt(f), *_patterns(f)]),
         *section("What is new", _new(f)),
@@ -55,6 +55,7 @@ def reflect(f: Findings) -> list[Block]:
         *section("Left open", _left_open(f)),
         *section("What changed in the space", what_changed(f)),
     ]
+    return told_once(blocks)
 
 
 def kinds_of(sources: Sequence[Source]) -> str:
@@ -77,7 +78,7 @@ def _counted(f: Findings) -> list[str]:
 def _lately(f: Findings) -> list[Source]:
     """Return what was lived in this time; where that is nothing, what was written."""
     echo = {run.text for run in f.runs if run.origin == "schedule"}
-    written = [s for s in f.recent_sources if s.text not in echo and s.label != as_path(GOALS)]
+    written = [source for source in f.recent_sources if source.text not in echo]
     return f.recent_memories or sorted(written, key=lambda source: source.at)
 
 
@@ -165,20 +166,16 @@ def _left_open(f: Findings) -> list[str]:
 
 
 def _patterns(f: Findings) -> list[str]:
+    failed = [run for run in f.runs if run.status != "succeeded"]
     lines: list[str] = []
-    reasons = Counter(run.reason for run in f.runs if run.status != "succeeded" and run.reason)
-    for reason, times in sorted(reasons.items()):
-        if times > 1:
-            lines.append(f"{times} runs ended for the same reason: {plain(reason)}.")
+    tasks = {(run.reason, run.task_name) for run in failed if run.reason}
+    for reason, number in sorted(Counter(reason for reason, _ in tasks).items()):
+        if number > 1:
+            lines.append(f"{number} tasks failed for the same reason: {plain(reason or '')}.")
     for name, runs in _by_task(f.runs).items():
         if len(runs) > 1 and all(run.status != "succeeded" for run in runs):
             lines.append(f"None of the {len(runs)} runs of {quoted(name)} succeeded.")
-    folders = Counter(file.path.rpartition("/")[0] for file in f.changed)
-    for folder, files in folders.most_common(1):
-        if files > 1 and files * 2 > len(f.changed):
-            where = as_path(folder + "/") if folder else "the space itself"
-            lines.append(f"Most changes are in {where}: {files} of {len(f.changed)} files.")
-    return lines or ["No failure repeats."] if f.runs else lines
+    return lines or ["No failure repeats."] if failed else lines
 
 
 def _by_task(runs: Sequence[PastRun]) -> Mapping[str, list[PastRun]]:

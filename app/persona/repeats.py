@@ -46,7 +46,7 @@ def merged(sources: Sequence[Source]) -> tuple[list[Source], list[Repeat]]:
         text = source.text[:_MOST_TEXT]
         new = _Group(
             telling=keywords(text),
-            turns={turn.lower() for turn in _TURNS.findall(text)},
+            turns=turns_of(text),
             words=set(words_of(text)),
             said=[source],
         )
@@ -62,6 +62,11 @@ def merged(sources: Sequence[Source]) -> tuple[list[Source], list[Repeat]]:
     repeats.sort(key=lambda repeat: (-len(repeat.said), -repeat.said[-1].at.timestamp()))
     single = sorted((group.said[-1] for group in groups), key=lambda source: source.at)
     return single, repeats
+
+
+def turns_of(text: str) -> set[str]:
+    """Return the negations and numbers of a text: with others it says something else."""
+    return {turn.lower() for turn in _TURNS.findall(text)}
 
 
 def _best(groups: Sequence[_Group], new: _Group) -> _Group | None:

@@ -1,17 +1,28 @@
 """Parts that several compositions share: findings -> lines of a list. Pure."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from app.persona.client import PastRun
 from app.persona.feelings.assessment import take_assessment
-from app.persona.findings import Findings, Note
+from app.persona.findings import GOALS, Findings
 from app.persona.metatalk import find_metatalk
+from app.persona.notes import Note
 from app.persona.themes import Quote, Source
-from app.persona.words import as_path, count, day, day_and_time, ended_as, listed, plain, quoted
+from app.persona.words import (
+    as_path,
+    count,
+    day,
+    day_and_time,
+    ended_as,
+    listed,
+    plain,
+    quoted,
+    times,
+)
 
 Block = str
 """A paragraph, a heading or a list of Markdown."""
@@ -19,6 +30,8 @@ Block = str
 MOST_ITEMS = 10
 _NAMED = re.compile(r"“[^”\n]+”|`[^`\n]+`")
 _QUOTED = re.compile(r"“([^”\n]+)”")
+_REPEATED = 60
+_WORDS_AGAIN = 6
 _OUTCOMES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted")
 
 
@@ -47,6 +60,21 @@ def capped(lines: Sequence[str]) -> list[str]:
     return [*lines[:MOST_ITEMS], *([f"And {more} more."] if more > 0 else [])]
 
 
+def told_once(blocks: Sequence[Block]) -> list[Block]:
+    """Return the blocks with long quotations cut to their first words from the second time on."""
+    seen: set[str] = set()
+
+    def again(match: re.Match[str]) -> str:
+        said = match[1]
+        if len(said) <= _REPEATED or said not in seen:
+            seen.add(said)
+            return match[0]
+        words = " ".join(said.split()[:_WORDS_AGAIN]).rstrip(",.;:!?…")
+        return f"“{words}…”"
+
+    return [_QUOTED.sub(again, block) for block in blocks]
+
+
 def cited(quote: Quote, zone: str) -> str:
     """Return a sentence with its source and date."""
     source = quote.source
@@ -70,45 +98,54 @@ def what_happened(f: Findings) -> list[str]:
         return []
     if not f.runs:
         return [f"No run ended since {day(f.since, f.zone)}."]
-    outcomes = Counter(run.status for run in f.runs)
-    ended = [f"{outcomes[status]} {ended_as(status)}" for status in _OUTCOMES if outcomes[status]]
-    tasks = Counter(run.task_name for run in f.runs)
-    names = [f"{quoted(name)} {times}" for name, times in sorted(tasks.items())]
-    lines = [f"{count(len(f.runs), 'run')} ended: {listed(ended)}."]
-    lines.append(f"By task: {', '.join(names[:MOST_ITEMS])}.")
-    return lines + capped([_failure(run, f.zone) for run in f.runs if run.status != "succeeded"])
+    failures: dict[tuple[str, str, str | None], list[PastRun]] = defaultdict(list)
+    for run in f.runs:
+        if run.status != "succeeded":
+            failures[run.task_name, run.status, run.reason].append(run)
+    return [*_ended(f.runs), *capped([_failure(runs, f.zone) for runs in failures.values()])]
 
 
-def _failure(run: PastRun, zone: str) -> str:
-    why = f": {plain(run.reason)}" if run.reason else ""
-    when = day_and_time(run.completed_at, zone)
-    return f"{quoted(run.task_name)} {ended_as(run.status)} on {when}{why}."
+def _ended(runs: Sequence[PastRun]) -> list[str]:
+    outcomes = Counter(run.status for run in runs)
+    if len(runs) == 1:
+        return [f"1 run ended: {quoted(runs[0].task_name)} {ended_as(runs[0].status)}."]
+    parts = [f"{outcomes[status]} {ended_as(status)}" for status in _OUTCOMES if outcomes[status]]
+    how = f", and all {ended_as(runs[0].status)}" if len(parts) == 1 else f": {listed(parts)}"
+    tasks = Counter(run.task_name for run in runs)
+    names = [f"{quoted(name)} {number}" for name, number in sorted(tasks.items())]
+    return [f"{len(runs)} runs ended{how}.", f"By task: {', '.join(names[:MOST_ITEMS])}."]
+
+
+def _failure(runs: Sequence[PastRun], zone: str) -> str:
+    """Say how often a task failed in one way; the runs are newest first."""
+    last = runs[0]
+    why = f": {plain(last.reason)}" if last.reason else ""
+    often = f" {times(len(runs))}, the last time" if len(runs) > 1 else ""
+    when = day_and_time(last.completed_at, zone)
+    return f"{quoted(last.task_name)} {ended_as(last.status)}{often} on {when}{why}."
 
 
 def what_changed(f: Findings) -> list[str]:
-    """Say which files changed, newest first: how they begin, or that a run wrote an entry there."""
+    """Say which files changed, newest first, and how they begin; and where runs wrote entries."""
     notes = {note.path: note for note in f.notes}
-    lines = [
-        f"{as_path(file.path)}, {count(file.size, 'byte')}, {day(file.modified, f.zone)}"
-        f"{_what_is_new(notes.get(file.path), f.since)}"
-        for file in f.changed
-    ]
-    return capped(lines) or [f"No file changed since {day(f.since, f.zone)}."]
+    journals = {note.path for note in f.notes if note.has_entry_since(f.since)}
+    lines = capped(
+        [
+            f"{as_path(file.path)}, {count(file.size, 'byte')}, {day(file.modified, f.zone)}"
+            f"{_opening(notes.get(file.path))}"
+            for file in f.changed
+            if file.path not in journals
+        ]
+    )
+    written = [as_path(file.path) for file in f.changed if file.path in journals]
+    lines += [f"Runs wrote entries to {listed(written)}."] if written else []
+    return lines or [f"No file changed since {day(f.since, f.zone)}."]
 
 
-def _what_is_new(note: Note | None, since: datetime) -> str:
-    writers = sorted({entry.task_id for entry in note.entries if entry.at > since}) if note else []
-    if writers:
-        return f", with an entry of {listed(writers)}."
-    return f": {quoted(note.opening)}" if note and note.opening else "."
-
-
-def entry_before(f: Findings) -> str:
-    """Say which entry of the task was the last."""
-    if not f.own:
-        return "This is the first entry of this task here."
-    entries = count(len(f.own), "entry", "entries")
-    return f"{entries} of this task so far, the last on {day(f.own[-1].at, f.zone)}."
+def _opening(note: Note | None) -> str:
+    # a list of goals begins as it began before one of them was done
+    said = note.opening if note and note.path != GOALS else ""
+    return f": {quoted(said)}" if said else "."
 
 
 def new_names(f: Findings, named: Sequence[str]) -> list[str]:

@@ -50,6 +50,11 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number or 'no'} {noun if number == 1 else many}"
 
 
+def times(number: int) -> str:
+    """Return `once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
 def listed(parts: list[str]) -> str:
     """Return `a`, `a and b`, `a, b and c`."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

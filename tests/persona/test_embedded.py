@@ -163,32 +163,50 @@ def test_where_nothing_happened_it_says_so(root: Path) -> None:
     goals = ask(root, TaskType.GOAL_ASSESSMENT, run_id="g").text
     assert "- There are no goals" in goals
     memory = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m").text
-    assert "- no sources read" in memory
-    assert "- No theme: no word that says something stands in two sources." in memory
+    assert "- Nothing was there to read: no memory, no note and no result of a run." in memory
+    for heading in ("What comes back", "What changed among", "Earlier", "Kept", "contradict"):
+        assert heading not in memory
     capability = ask(root, TaskType.CAPABILITY_EXPLORATION, run_id="c").text
-    assert "- Types of tasks that did not run: self_reflection, goal_assessment, " in capability
-    assert "- Folders without a file: `emotional_state/`, `identity/`, " in capability
+    types = "self_reflection, goal_assessment, memory_consolidation, emotional_reconciliation"
+    assert f"- Types of tasks that did not run: {types} and custom." in capability
+    places = "`identity/`, `learning_journey/`, `meta/` and `reflections/`"
+    assert f"- Folders without a file: {places}." in capability
     mood = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="e").text
-    assert "- There is no `emotional_state/current.json`." in mood
+    assert "### The mood now\n\n- No mood was noted in the last 15 days.\n\n###" in mood
     custom = ask(root, TaskType.CUSTOM, prompt="Think about frost and music.", run_id="x").text
-    assert "- No sentence shares two of its words." in custom
+    assert "- Nothing: no sentence of them shares two words with it." in custom
+    assert "first entry" not in custom
 
 
 def test_every_number_and_quotation_comes_from_the_records(root: Path) -> None:
     runs = (
         a_past_run("no connection", task_name="News", status="failed", reason="persona_timeout"),
         a_past_run("no connection", task_name="News", status="failed", reason="persona_timeout"),
+        a_past_run("no", task_name="Poem", status="timed_out", reason="persona_timeout"),
         a_past_run("fine"),
     )
     put(root, "scratch/garden.md", "# Garden\n\nThe tomato is red. It is big.")
     text = ask(root, runs=runs).text
-    assert "- 3 runs ended: 1 succeeded and 2 failed." in text
-    assert "- By task: “News” 2, “Weekly planning” 1." in text
-    assert "- “News” failed on 26 October 2025, 22:00: persona_timeout." in text
-    assert "- 2 runs ended for the same reason: persona_timeout." in text
+    assert "- 4 runs ended: 1 succeeded, 2 failed and 1 timed out." in text
+    assert "- By task: “News” 2, “Poem” 1, “Weekly planning” 1." in text
+    twice = "- “News” failed twice, the last time on 26 October 2025, 22:00: persona_timeout.\n"
+    assert f"{twice}- “Poem” timed out on 26 October 2025, 22:00: persona_timeout." in text
+    assert "- 2 tasks failed for the same reason: persona_timeout." in text
     assert "- None of the 2 runs of “News” succeeded." in text
     garden = "- `scratch/garden.md`, 39 bytes, 26 October 2025: “Garden: The tomato is red.”"
     assert garden in text
+
+
+def test_what_went_well_is_not_made_up_of_runs_that_did_what_they_should(root: Path) -> None:
+    one, other = a_past_run("fine"), a_past_run("fine", task_name="News")
+    failed = a_past_run("no", task_name="Poem", status="failed", reason="no_effect")
+    assert "- 1 run ended: “Weekly planning” succeeded." in ask(root, runs=(one,), run_id="a").text
+    both = ask(root, runs=(one, other), run_id="b", prompt="Think").text
+    assert "- 2 runs ended, and all succeeded." in both
+    assert "### What went well" not in both
+    mixed = ask(root, runs=(one, failed), prompt="Think").text
+    assert "- “Poem” failed on 26 October 2025, 22:00: no_effect." in mixed
+    assert "### What went well and what did not\n\n- No failure repeats." in mixed
 
 
 def test_goals_are_compared_with_the_entry_before(root: Path) -> None:
@@ -196,19 +214,41 @@ def test_goals_are_compared_with_the_entry_before(root: Path) -> None:
     prompt = "Assess. Append to meta/goals.md"
     first = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r1").text
     assert "- 2 open, 1 done in `meta/goals.md`." in first
-    assert "- “Prune the roses”, of which nothing speaks since 20 October 2025." in first
+    assert "- Open: “Prune the roses”: nothing since 20 October 2025 speaks of it." in first
+    assert "### Next\n\n- “Prune the roses”: nothing was found on it.\n\n###" in first
     goals.write_text(goals.read_text().replace("[ ] Call", "[x] Call"))
     week = NOW + timedelta(days=7)
     put(root, "scratch/roses.md", "I began to prune the roses.", timedelta(days=-6))
     second = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r2", now=week).text
     assert "- Done since 27 October 2025: “Call mother”" in second
     assert (
-        "- Open: “Prune the roses”, open in 1 entry before this: "
-        "spoken of 1 time on 1 day since 27 October 2025, "
-        "the last: “I began to prune the roses.” (`scratch/roses.md`, 2 November 2025)."
+        "- Open: “Prune the roses”, named here since 27 October 2025: spoken of once since then: "
+        "“I began to prune the roses.” (`scratch/roses.md`, 2 November 2025)."
     ) in second
-    assert "- “Prune the roses”, which was spoken of the longest ago." in second
+    assert "- “Prune the roses”: it is the only one that is open." in second
     assert goals.read_text().startswith("- [ ] Prune the roses\n- [x] Call mother\n- [x] Rest\n")
+
+
+def test_a_goal_that_was_spoken_of_the_longest_ago_comes_next(root: Path) -> None:
+    put(root, "meta/goals.md", "- [ ] Prune the roses\n- [ ] Call mother often\n- [ ] Sell boats\n")
+    put(root, "scratch/roses.md", "I began to prune the roses.", timedelta(days=9))
+    put(root, "scratch/mother.md", "I call mother often.", timedelta(days=10))
+    prompt = "Assess. Append to meta/goals.md"
+    first = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r1").text
+    assert "- “Sell boats”: nothing was found on it." in first
+    put(root, "scratch/boats.md", "Sell the boats today.", timedelta(days=-1))
+    later = NOW + timedelta(days=2)
+    second = ask(root, TaskType.GOAL_ASSESSMENT, prompt=prompt, run_id="r2", now=later).text
+    assert "- “Call mother often”: it was spoken of the longest ago." in second
+    still = "- Open: “Call mother often”, named here since 27 October 2025: nothing since then"
+    assert f"{still} speaks of it; before that, the last: “I call mother often.”" in second
+
+
+def test_an_owner_who_copies_the_line_of_a_goal_has_one(root: Path) -> None:
+    text = ask(root, TaskType.GOAL_ASSESSMENT).text
+    line = text.partition(" is like `")[2].partition("`")[0]
+    put(root, "meta/goals.md", line)
+    assert "- 1 open, 0 done" in ask(root, TaskType.GOAL_ASSESSMENT, run_id="r2").text
 
 
 def test_goals_are_said_to_stand_where_they_stand(root: Path) -> None:
@@ -229,12 +269,40 @@ def test_its_own_entries_are_not_taken_for_life(root: Path) -> None:
     assert "`scratch/one.md`" in text
 
 
-def test_files_that_a_run_wrote_an_entry_to_are_marked_as_such(root: Path) -> None:
+def test_files_that_a_run_wrote_an_entry_to_are_named_together_and_nothing_of_them_is_lived(
+    root: Path,
+) -> None:
     echo = write_entry(
         run_id="r0", task_id="check_in", at=NOW - timedelta(hours=1), title="x", body=["- frost"]
     )
-    put(root, "scratch/one.md", f"Old text.\n\n{echo.text}")
-    assert "26 October 2025, with an entry of check_in." in ask(root).text
+    put(root, "scratch/one.md", f"I was happy of old.\n\n{echo.text}")
+    put(root, "scratch/two.md", f"I was happy of old.\n\n{echo.text}", timedelta(hours=2))
+    put(root, "scratch/three.md", "A new text.", timedelta(hours=2))
+    put(root, "meta/goals.md", "- [ ] Be happy", timedelta(hours=2))
+    text = ask(root).text
+    three = "- `scratch/three.md`, 11 bytes, 26 October 2025: “A new text.”\n"
+    goals = "- `meta/goals.md`, 14 bytes, 26 October 2025.\n"
+    assert f"{three}{goals}- Runs wrote entries to `scratch/one.md` and `scratch/two.md`." in text
+    assert "happy" not in text
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="c").inner is None
+
+
+def test_a_run_that_began_before_and_wrote_after_leaves_no_news_either(root: Path) -> None:
+    began = NOW - timedelta(days=1, seconds=5)
+    echo = write_entry(run_id="r0", task_id="check_in", at=began, title="x", body=["- frost"])
+    put(root, "scratch/one.md", f"I was happy of old.\n\n{echo.text}", timedelta(hours=23))
+    assert "happy" not in ask(root).text
+
+
+def test_what_the_service_writes_after_every_answer_is_no_news(root: Path) -> None:
+    put(root, "emotional_state/current.json", "{}")
+    put(root, "emotional_state/reconciliation_log.json", "{}")
+    assert "- No file changed since 26 October 2025." in ask(root).text
+    explored = ask(root, TaskType.CAPABILITY_EXPLORATION, run_id="c").text
+    assert "emotional_state" not in explored
+    put(root, "emotional_state/lexicon.csv", "")
+    explored = ask(root, TaskType.CAPABILITY_EXPLORATION, run_id="d").text
+    assert "- `emotional_state/` holds 1 file; `emotional_state/lexicon.csv` is new" in explored
 
 
 def test_planted_text_cannot_forge_a_mark_or_an_entry(root: Path) -> None:
@@ -275,11 +343,12 @@ def test_a_mood_on_file_is_quoted_beside_how_the_words_read(root: Path) -> None:
     put(root, "emotional_state/current.json", json.dumps(mood))
     put(root, "scratch/day.md", "I was glad and a bit worried.")
     first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").text
-    assert "- `emotional_state/current.json`, of 2025-10-26T08:00:00Z: “calm”" in first
+    assert "- `emotional_state/current.json`, of 26 October 2025, 08:00: “calm”" in first
     assert "- Of ease: “glad”.\n- Of strain: “worried”." in first
     tomorrow = NOW + timedelta(days=1)
     second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=tomorrow).text
-    assert "- No word of feeling stands in what was written since 27 October 2025" in second
+    nothing = "- No word of feeling stands in what was lived and written since 27 October 2025"
+    assert nothing in second
 
 
 def test_notes_that_cannot_be_read_are_left_out_and_counted(root: Path, tmp_path: Path) -> None:
@@ -356,7 +425,8 @@ def test_what_is_new_since_the_entry_before_is_named(root: Path) -> None:
     put(root, "scratch/two.md", "Second.", timedelta(hours=-2))
     later = NOW + timedelta(hours=3)
     text = ask(root, TaskType.CUSTOM, prompt=prompt, run_id="r3", now=later).text
-    assert "- 2 entries of this task so far, the last on 27 October 2025." in text
+    assert "- The prompt is still that of 27 October 2025." in text
+    assert "### Since the entry of 27 October 2025\n\n- New: " in text
     assert "- New: `scratch/two.md`" in text
     assert "- New: “Second.”" in text
 
@@ -390,6 +460,6 @@ def test_a_check_in_feels_what_was_lived_since_the_last_one_and_only_that(root: 
     assert felt.text.startswith(
         "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even"
     )
-    later = {"run_id": "r2", "now": NOW + timedelta(hours=1)}
-    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, **later).inner is None
+    later = NOW + timedelta(hours=1)
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=later).inner is None
     assert ask(root, TaskType.SELF_REFLECTION, run_id="r3").inner is None

@@ -111,7 +111,7 @@ def test_what_scheduled_runs_brought_forth_is_left_out_and_counted(root: Path) -
     text = ask(root, TaskType.MEMORY_CONSOLIDATION, life).text
     assert "says the schedule" not in text
     assert "says backfill" not in text
-    assert "- 3 sources read: no files and 3 memories of 31 days (3 notes)." in text
+    assert "- 3 sources read: 3 memories of 31 days (3 notes)." in text
     assert "- Left out: 2 memories that scheduled runs brought forth." in text
 
 
@@ -156,7 +156,7 @@ def test_an_insight_is_kept_once_and_looked_at_again(root: Path) -> None:
     assert [memory for memory in memories.memories if memory.kind == INSIGHT] == [kept]
     memories.memories.append(a_memory("Frost again, poor lemon tree.", at=NOW + 20 * HOUR))
     second = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r2", now=NOW + DAY)
-    said = "spoken of 1 time, last: “Frost again, poor lemon tree.”"
+    said = "spoken of once since, the last: “Frost again, poor lemon tree.”"
     assert f"- “{LESSON}”, kept on 27 October 2025: {said}" in second.text
     assert "- Nothing new was found that is worth keeping." in second.text
 
@@ -236,11 +236,11 @@ def test_a_check_in_sets_the_mood_against_the_time_before(root: Path) -> None:
         a_mood(HOUR, 0.8),
     )
     text = ask(root, TaskType.EMOTIONAL_RECONCILIATION, a_life(moods=moods)).text
-    assert "- very pleasant, even, steady (valence 0.76, " in text
+    assert "- It is very pleasant, even, steady (valence 0.76, " in text
     assert "last noted on 26 October 2025, 23:00." in text
     assert (
-        "In the last day on average very pleasant, even, steady (valence 0.70, arousal 0.50, "
-        "dominance 0.50), from 2 moods; more pleasant by 0.70 than in the day before, from 1 mood."
+        "In the last day on average valence 0.70, arousal 0.50, dominance 0.50, from 2 moods; "
+        "more pleasant by 0.70 than in the day before, from 1 mood."
     ) in text
     assert "from 3 moods; more pleasant by 0.97 than in the 7 days before, from 2 moods." in text
 
@@ -265,14 +265,14 @@ def test_an_exploration_tells_which_tools_were_called_and_what_is_new(root: Path
     runs = [a_past_run(tools=("recall", "read_file", "recall"))]
     life = a_life(tools=("recall", "read_file", "run_script", "remember"))
     first = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r1").text
-    assert "- Tools that runs called: `recall` 2 times and `read_file` 1 time." in first
+    assert "- Tools that runs called: `recall` twice and `read_file` once." in first
     assert "- Tools that no run called: `run_script` and `remember`." in first
     put(root, "workshop/water.py", "print(1)\n")
     later = {"run_id": "r2", "now": NOW + DAY}
     second = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, **later).text
-    assert "- New since then: `workshop/` and `workshop/water.py`." in second
+    assert "- New since 27 October 2025: `workshop/` and `workshop/water.py`." in second
     third = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r3", now=NOW + 2 * DAY)
-    assert "- No new folder and no new script." in third.text
+    assert "- No new folder and no new script since 28 October 2025." in third.text
 
 
 def test_a_prompt_of_ones_own_is_answered_from_old_memories_too(root: Path) -> None:
@@ -291,3 +291,168 @@ def test_many_memories_are_bounded_and_it_says_so(root: Path) -> None:
     text = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(ListedMemories(*memories))).text
     assert "Only the newest 500 memories were looked at." in text
     assert "500 memories of 31 days" in text
+
+
+# ---- entries that are worth reading again
+
+
+def consolidate(root: Path, memories: ListedMemories, run_id: str, days: int = 0) -> str:
+    life, now = a_life(memories), NOW + days * DAY
+    return ask(root, TaskType.MEMORY_CONSOLIDATION, life, run_id=run_id, now=now).text
+
+
+def test_of_a_theme_that_was_told_only_what_is_new_is_told_again(root: Path) -> None:
+    memories = ListedMemories(
+        *some_days(),
+        a_memory("Mira sang the Fauré.", id="s1", at=NOW - 2 * DAY),
+        a_memory("Mira sang a song.", id="s2", at=NOW - DAY),
+    )
+    first = consolidate(root, memories, "r1")
+    assert "- “Mira sang” stands in 2 sources on 2 days: “Mira sang the Fauré.” (note, " in first
+    memories.memories.append(a_memory("The greenhouse failed us.", id="h", at=NOW + HOUR))
+    second = consolidate(root, memories, "r2", 1)
+    told = "- “greenhouse failed” stands in 4 sources on 4 days, 1 of them new: “The greenhouse"
+    assert f"{told} failed us.” (note, 27 October 2025, 01:00).\n" in second
+    assert "- As before, with nothing new: “Mira sang”." in second
+    third = consolidate(root, memories, "r3", 2)
+    assert "- As before, with nothing new: “greenhouse failed” and “Mira sang”." in third
+    assert "among the themes" not in third
+    memories.memories[:] = [memory for memory in memories.memories if "Mira" not in memory.text]
+    fourth = consolidate(root, memories, "r4", 3)
+    assert "- No longer among the first: “Mira sang”." in fourth
+
+
+def test_what_was_said_again_is_told_where_it_is_news(root: Path) -> None:
+    watered = [
+        a_memory("Watered the lemon tree at noon.", id=f"w{day}", at=NOW - day * DAY)
+        for day in (1, 2)
+    ]
+    memories = ListedMemories(*watered)
+    assert ": said twice, first on 25 October 2025." in consolidate(root, memories, "r1")
+    assert "Said more than once" not in consolidate(root, memories, "r2", 1)
+    memories.memories.append(a_memory("Watered the lemon tree at noon.", id="w0", at=NOW + DAY))
+    assert ": said 3 times, first on 25" in consolidate(root, memories, "r3", 2)
+
+
+def test_insights_of_which_nothing_new_is_said_are_only_counted(root: Path) -> None:
+    insights = [
+        a_memory(text, id=text, kind=INSIGHT, at=NOW - 9 * DAY, metadata={})
+        for text in (LESSON, "Bread needs a slow rise overnight.", "Gulls inland mean storms.")
+    ]
+    memories = ListedMemories(*insights, *some_days(), a_memory("Frost on the lemon tree."))
+    text = consolidate(root, memories, "r1")
+    assert f"- “{LESSON}”, kept on 18 October 2025: spoken of once since, the last: “Frost" in text
+    assert "- Nothing new speaks of 2 others." in text
+    again = consolidate(root, memories, "again", 1)
+    assert "### Earlier insights\n\n- Nothing new speaks of 3 earlier insights.\n" in again
+    alone = ListedMemories(insights[1], *some_days())
+    later = consolidate(root, alone, "r2", 1)
+    assert "- “Bread needs a slow rise overnight.”, kept on 18 October 2025: nothing new" in later
+
+
+def test_a_long_quotation_is_told_once_in_an_entry_and_named_after_that(root: Path) -> None:
+    said = "I must ask Mira about the heater tomorrow, because the heater makes me so terribly sad."
+    text = ask(root, TaskType.SELF_REFLECTION, a_life(ListedMemories(a_memory(said)))).text
+    assert text.count(said) == 1
+    assert text.count("“I must ask Mira about the…” (note, 26 October 2025, 21:00).") == 2
+    assert "### Left open\n\n- “I must ask Mira about the…” (note, " in text
+
+
+def test_the_strongest_moments_of_a_week_are_told_once(root: Path) -> None:
+    memories = ListedMemories(
+        a_memory("A wonderful, happy day.", id="a", at=NOW - 3 * DAY),
+        a_memory("I am sad.", id="b", at=NOW - 2 * DAY),
+    )
+    life = a_life(memories, ListedMoods(a_mood(HOUR, 0.6)))
+    first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, life, run_id="r1").text
+    assert "- Most pleasant in the last 7 days: “A wonderful, happy day.” (note, 24" in first
+    memories.memories.append(a_memory("What a lovely song.", id="c", at=NOW + HOUR))
+    now = NOW + DAY
+    second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, life, run_id="r2", now=now).text
+    assert "- Most pleasant since 27 October 2025: “What a lovely song.”" in second
+    assert "in the last 7 days: “" not in second
+
+
+def test_a_word_that_was_negated_is_said_to_be(root: Path) -> None:
+    life = a_life(ListedMemories(a_memory("The heater runs without a fault, and I am glad.")))
+    text = ask(root, TaskType.EMOTIONAL_RECONCILIATION, life).text
+    assert "- Of ease: “fault” (negated) and “glad”." in text
+
+
+def test_the_mirror_of_a_mood_that_is_known_is_not_read_out_beside_it(root: Path) -> None:
+    put(root, "emotional_state/current.json", '{"current_state": {"reconciled_state": "calm"}}')
+    moods = ListedMoods(a_mood(HOUR, 0.6))
+    kind = TaskType.EMOTIONAL_RECONCILIATION
+    assert "current.json" not in ask(root, kind, a_life(moods=moods)).text
+    assert "current.json`: “calm”" in ask(root, kind, a_life(), run_id="r2").text
+
+
+def test_a_week_that_is_but_a_day_is_not_told_twice(root: Path) -> None:
+    moods = ListedMoods(a_mood(2 * HOUR, 0.6), a_mood(HOUR, -0.6))
+    text = ask(root, TaskType.EMOTIONAL_RECONCILIATION, a_life(moods=moods)).text
+    assert "- In the last day on average neither pleasant nor unpleasant, even, steady (" in text
+    assert "the day before holds no mood." in text
+    assert "In the last 7 days" not in text
+
+
+def test_an_exploration_counts_itself_and_does_not_offer_the_same_twice(root: Path) -> None:
+    kind = TaskType.CAPABILITY_EXPLORATION
+    life = a_life(tools=("recall", "read_file"))
+    first = ask(root, kind, life, run_id="r1").text
+    assert "- No run called one of the 2 tools; a language model would." in first
+    offer = "- Not in use yet: a task of the type {} and a note in `{}/`."
+    assert offer.format("self_reflection", "identity") in first
+    assert "did not run: self_reflection, goal_assessment, memory_consolidation, emo" in first
+    runs = [a_past_run(first, run_id="r1", task_type=kind, completed_at=NOW)]
+    second = ask(root, kind, life, runs, run_id="r2", now=NOW + 7 * DAY).text
+    assert "- 1 run, started by schedule. By type: capability_exploration 1." in second
+    assert offer.format("goal_assessment", "learning_journey") in second
+
+
+# ---- contradictions
+
+
+def test_what_may_contradict_is_named_with_both_dates_and_neither_is_lost(root: Path) -> None:
+    memories = ListedMemories(
+        *some_days(),
+        a_memory("I prefer tea in the morning.", id="t1", at=NOW - 5 * DAY),
+        a_memory("I do not like tea any more.", id="t2", at=NOW - HOUR),
+    )
+    first = consolidate(root, memories, "r1")
+    assert (
+        "### What may contradict\n\n- These two may contradict each other: "
+        "“I prefer tea in the morning.” (note, 22 October 2025, 00:00) and "
+        "“I do not like tea any more.” (note, 26 October 2025, 23:00).\n"
+    ) in first
+    assert "What may contradict" not in consolidate(root, memories, "r2", 1)
+
+
+def test_an_insight_that_is_contradicted_is_named_and_the_new_one_is_kept_too(root: Path) -> None:
+    memories = ListedMemories(a_memory("I learned that frost kills the lettuce.", id="f1"))
+    consolidate(root, memories, "r1")
+    later = "I learned that frost does not kill the lettuce."
+    memories.memories.append(a_memory(later, id="f2", at=NOW + HOUR))
+    second = consolidate(root, memories, "r2", 1)
+    assert f"### Kept as an insight\n\n- “{later}”" in second
+    old = a_memory(
+        "Frost kills the winter lettuce.",
+        id="old",
+        kind=INSIGHT,
+        at=NOW + 3 * DAY,
+        metadata={"lived_at": "2025-08-01T12:00:00Z"},
+    )
+    new = a_memory("Frost does not kill the winter lettuce.", id="new", at=NOW + 2 * DAY)
+    memories.memories += [old, new]
+    third = consolidate(root, memories, "r3", 4)
+    assert "“Frost kills the winter lettuce.” (insight, 1 August 2025, 12:00) and “Frost d" in third
+
+
+def test_whoever_talks_to_it_does_not_contradict_the_persona(root: Path) -> None:
+    heard = as_memory("I hate the tea.", "Noted.", NOW - HOUR, {}).text
+    memories = ListedMemories(
+        a_memory("I love the tea.", id="t1", at=NOW - DAY),
+        a_memory(heard, id="t2", kind="interaction", origin="chat", at=NOW - HOUR),
+    )
+    assert "What may contradict" not in consolidate(root, memories, "r1")
+    memories.memories.append(a_memory("I hate the tea.", id="t3", at=NOW + HOUR))
+    assert "What may contradict" in consolidate(root, memories, "r2", 1)

@@ -255,7 +255,9 @@ def test_every_quotation_stands_in_a_memory_a_file_or_a_record(task_id: str) -> 
     for quotation in quotations:
         # the opening of a note is its heading and its first sentence
         parts = quotation.split(": ", 1) if quotation.startswith(OPENINGS) else [quotation]
-        assert all(part.casefold() in everything for part in parts), quotation
+        # what was quoted before in the entry is cut to its first words
+        said = [part.casefold().removesuffix("…") for part in parts]
+        assert all(part in everything for part in said), quotation
 
 
 @pytest.mark.parametrize("task_id", sorted(default_tasks()))
