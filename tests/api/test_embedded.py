@@ -65,3 +65,27 @@ def test_a_consolidation_remembers_its_insight_once(
         body_of(client.post("/api/tasks/memory_consolidation/execute"))
     found = body_of(client.get("/api/memories?kind=insight"))["memories"]
     assert [(one["text"], one["origin"]) for one in found] == [(REMEMBERED[2], "manual")]
+
+
+def test_a_check_in_feels_what_was_lived_once_and_no_other_entry_feels_anything(
+    client: FlaskClient, services: Services, clock: ShiftedClock
+) -> None:
+    for text in REMEMBERED:
+        client.post("/api/memories", json={"text": text, "kind": "interaction"})
+    felt = {}
+    for task_id in [*TASKS, "emotional_check_in"]:
+        clock.advance(timedelta(minutes=1))
+        run = body_of(client.post(f"/api/tasks/{task_id}/execute"))
+        metadata = services.history.run(run["run_id"]).metadata
+        felt[run["run_id"]] = metadata["reconciliation"]
+    runs = [run_id for run_id, reconciliation in felt.items() if reconciliation is not None]
+    assert len(runs) == 1
+    found = felt[runs[0]]
+    assert found["internal_assessment"].startswith("What was lived and written since ")
+    assert found["outer"] is None
+    assert found["inner"] == found["reconciled"]
+    moods = body_of(client.get("/api/persona/mood"))["mood"]
+    assert [mood["run_id"] for mood in moods] == runs
+    log = services.settings.persona_space / "emotional_state" / "reconciliation_log.json"
+    (entry,) = json.loads(log.read_bytes())["reconciliations"]
+    assert entry["run_id"] == runs[0]
