@@ -39,7 +39,7 @@ migrate: $(READY) ## bring the database up to date
 	@$(BIN)/persona-tasks migrate
 
 test: $(DEV) lint types imports ## everything that must hold: lint, types, imports, tests
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -q
 
 $(LLM): $(DEV)
 	@echo "compiling a server of language models into $(VENV): this takes some minutes ..."

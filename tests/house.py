@@ -100,7 +100,7 @@ class AtOnce(Executor):
 
 
 def run_to_its_end(runner: Runner, claim: Claim) -> Outcome:
-    (outcome,) = runner.close([runner.ask(claim, Event())])
+    ((_, outcome),) = runner.close([runner.ask(claim, Event())])
     return outcome
 
 

@@ -54,12 +54,12 @@ class Listing:
         clock = shapes.clock(liveness)
         quarantined = [error_fields(fault) for fault in desk.errors]
         rest = {"total": len(snapshot.records), "clock": clock, "quarantined": quarantined}
-        self._page = Page(
+        page = self._page = Page(
             tag=tag_of_list(snapshot.version, clock, quarantined),
             body=b'{"tasks":[%b],%b' % (self.encoded(snapshot), orjson.dumps(rest)[1:]),
             made_of=(snapshot, liveness, desk),
         )
-        return self._page
+        return page
 
     def encoded(self, snapshot: Snapshot) -> bytes:
         """Return the tasks of a snapshot, as in the middle of a JSON list."""

@@ -6,8 +6,9 @@ at, for all together that ended meanwhile. It holds a place only while it asks.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import timedelta
 
 from app.core.clock import Clock
@@ -21,6 +22,27 @@ _MOST_LEAVING = 3
 _UNKNOWN = timedelta(days=1).total_seconds()
 _WEIGHT_OF_LAST = 0.2
 _REST = timedelta(milliseconds=100)
+
+
+_Going = tuple[Claim, threading.Event]
+"""A run that goes on, and what tells it to end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """How many claims are wanted that ask at once, and how many to wait for their turn.
+
+    `beside` is how many of the runs that go on here take no place.
+    """
+
+    places: int
+    ahead: int
+    beside: int
+
+    @property
+    def any(self) -> bool:
+        """Whether any is wanted."""
+        return self.places + self.ahead > 0
 
 
 class Attempts:
@@ -45,10 +67,12 @@ class Attempts:
         self._closers = closers
         self._on_progress = on_progress
         self._lock = threading.Lock()
-        self._going_on: dict[str, tuple[Claim, threading.Event]] = {}
+        # a process that stood still may claim a run again whose attempt it has not ended yet
+        self._going_on: dict[tuple[str, int], _Going] = {}
         self._asking = 0
         self._places = 0
-        self._next: deque[Claim] = deque()
+        self._next: deque[_Going] = deque()
+        self._hurry = threading.Event()
         self._answered: list[Answered] = []
         self._looking = False
         self._ended: deque[tuple[Claim, Outcome]] = deque()
@@ -59,11 +83,12 @@ class Attempts:
         """Return the ids of the runs that go on here, or whose end is still to be stored."""
         with self._lock:
             ended = [*self._ended, *self._storing]
-            return {*self._going_on, *(claim.run_id for claim, _ in ended)}
+            return {claim.run_id for claim, _ in (*self._going_on.values(), *ended)}
 
     def goes_on(self, run_id: str) -> bool:
         """Say whether a run goes on here."""
-        return run_id in self._going_on
+        with self._lock:
+            return any(claim.run_id == run_id for claim, _ in self._going_on.values())
 
     @property
     def count(self) -> int:
@@ -83,35 +108,38 @@ class Attempts:
 
     # ---- places
 
-    def wanted(self, places: int) -> tuple[int, int]:
-        """Return how many claims are wanted where so many runs may ask at one time, and how many
-        of those that go on here take no place.
+    def wanted(self, places: int) -> "Wanted":
+        """Return what is wanted where so many runs may ask at one time.
 
         Of personas that answer within a second a quarter more is claimed ahead, so that no place
         is empty while the ledger is written. None is wanted while many wait to be closed.
         """
         with self._lock:
             self._places = places
-            ahead = places // _AHEAD if self._usual <= _QUICK.total_seconds() else 0
+            quick = self._usual <= _QUICK.total_seconds()
+            # who asks takes the next one along, so without anybody nothing may wait
+            ahead = min(places // _AHEAD, self._asking) if quick else 0
+            ahead = max(ahead - len(self._next), 0)
             leaving = len(self._going_on) - self._asking - len(self._next)
-            free = places + ahead - self._asking - len(self._next)
+            free = max(places - self._asking, 0)
             if leaving > _MOST_LEAVING * places:
-                free = 0
-            return max(free, 0), ahead + leaving + len(self._ended)
+                free = ahead = 0
+            beside = leaving + len(self._next) + len(self._ended)
+            return Wanted(places=free, ahead=ahead, beside=beside)
 
-    def begin(self, claims: Iterable[Claim]) -> None:
-        """Let runs ask as soon as there is a place."""
-        starting: list[Claim] = []
+    def begin(self, claims: Sequence[Claim], ahead: Sequence[Claim] = ()) -> None:
+        """Let runs ask; those that were claimed `ahead` each when another one has been answered."""
+        starting = [(claim, threading.Event()) for claim in claims]
+        waiting = [(claim, threading.Event()) for claim in ahead]
         with self._lock:
-            for claim in claims:
-                self._going_on[claim.run_id] = (claim, threading.Event())
-                self._next.append(claim)
-            while (first := self._taken()) is not None:
-                starting.append(first)
-        for claim in starting:
-            self._pool.submit(self._ask, claim)
+            for going in (*starting, *waiting):
+                self._going_on[_key(going[0])] = going
+            self._asking += len(starting)
+            self._next.extend(waiting)
+        for going in starting:
+            self._pool.submit(self._ask, going)
 
-    def _taken(self) -> Claim | None:
+    def _taken(self) -> "_Going | None":
         """Take the place of the next one, if there is one; the caller holds the lock."""
         if not self._next or self._asking >= self._places:
             return None
@@ -120,51 +148,49 @@ class Attempts:
 
     # ---- from thread to thread
 
-    def _ask(self, first: Claim) -> None:
-        claim: Claim | None = first
-        while claim is not None:
+    def _ask(self, first: "_Going") -> None:
+        going: _Going | None = first
+        while going is not None:
             began = self._clock.monotonic()
-            answered = self._runner.ask(claim, self._going_on[claim.run_id][1])
+            answered = self._runner.ask(*going)
             took = self._clock.monotonic() - began
             with self._lock:
                 self._asking -= 1
                 self._answered.append(answered)
                 usual = min(self._usual, 2 * _QUICK.total_seconds())
                 self._usual = usual + _WEIGHT_OF_LAST * (took - usual)
-                claim = self._taken()
+                going = self._taken()
             self._on_progress()
             self._closers.submit(self._close)
 
     def _close(self) -> None:
         while closing := self._those_to_close():
+            together = closing[0].is_silent
             began = self._clock.monotonic()
-            outcomes = self._runner.close(closing)
-            with self._lock:
-                for answered, outcome in zip(closing, outcomes, strict=True):
-                    self._ended.append((answered.claim, outcome))
-                    del self._going_on[answered.claim.run_id]
-            self._on_progress()
-            if closing[0].is_silent:
-                self._rest(len(closing), timedelta(seconds=self._clock.monotonic() - began))
-                self._looking = False
-
-    def _rest(self, closed: int, took: timedelta) -> None:
-        """In a crowd let more runs come together for the next look at the space."""
-        if closed > 1:
-            self._clock.wait(threading.Event(), max(_REST, took))
+            try:
+                for answered, outcome in self._runner.close(closing):
+                    with self._lock:
+                        self._ended.append((answered.claim, outcome))
+                        self._going_on.pop(_key(answered.claim), None)
+                    self._on_progress()
+                if together and len(closing) > 1:
+                    # in a crowd more runs come together for the next look at the space
+                    took = timedelta(seconds=self._clock.monotonic() - began)
+                    self._clock.wait(self._hurry, max(_REST, took))
+            finally:
+                self._looking = self._looking and not together
 
     def _those_to_close(self) -> list[Answered]:
         """Take all for which one look at the space does, unless somebody looks already; else one of
         the others."""
         with self._lock:
-            together = [] if self._looking else [each for each in self._answered if each.is_silent]
-            if together:
-                self._looking = True
-            else:
-                together = [each for each in self._answered if not each.is_silent][:1]
-            chosen = {each.claim.run_id for each in together}
-            self._answered = [each for each in self._answered if each.claim.run_id not in chosen]
-            return together
+            silent = [each for each in self._answered if each.is_silent]
+            others = [each for each in self._answered if not each.is_silent]
+            if silent and not self._looking:
+                self._looking, self._answered = True, others
+                return silent
+            self._answered = silent + others[1:]
+            return others[:1]
 
     # ---- outcomes
 
@@ -189,6 +215,7 @@ class Attempts:
 
     def cancel(self) -> list[Claim]:
         """Tell all runs that go on to end; return them."""
+        self._hurry.set()
         with self._lock:
             left = list(self._going_on.values())
         for _, cancelled in left:
@@ -199,3 +226,7 @@ class Attempts:
         """Take no more work."""
         self._pool.shutdown(wait=False)
         self._closers.shutdown(wait=False)
+
+
+def _key(claim: Claim) -> tuple[str, int]:
+    return claim.run_id, claim.attempt

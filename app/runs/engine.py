@@ -8,15 +8,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 import structlog
+from sqlalchemy import Connection
 
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
-from app.runs.attempts import Attempts
+from app.runs.attempts import Attempts, Wanted
 from app.runs.history import History
 from app.runs.ledger import Claim, Ledger
 from app.runs.results import ResultFolder
@@ -216,23 +217,16 @@ class Engine:
         """Store what ended and claim what may begin, in one transaction; say if there was any."""
         ended, filed = self._attempts.take_ended(_MOST_ENDED), self._take_filed()
         now = self._clock.now()
-        places, beside = self._attempts.wanted(ceil(self._places / self._sharing()))
-        if self.is_draining:
-            places = 0
-        if not ended and not filed and not (places > 0 and self._history.is_due(now)):
+        wanted = self._attempts.wanted(ceil(self._places / self._sharing()))
+        may_claim = wanted.any and not self.is_draining
+        if not ended and not filed and not (may_claim and self._history.is_due(now)):
             return False
         self._unfiled.update(claim.run_id for claim, _ in ended)
         try:
             with self._database.write() as connection:
                 accepted = self._ledger.finish(connection, ended)
                 self._ledger.mark_filed(connection, filed)
-                claims = self._ledger.claim(
-                    connection,
-                    owner=self._owner,
-                    now=now,
-                    places=places,
-                    most_running=self._places + beside,
-                )
+                claims, ahead = self._claimed(connection, wanted, now) if may_claim else ([], [])
         except LedgerUnavailable:
             self._attempts.give_back(ended)
             self._filed.extendleft(reversed(filed))
@@ -240,15 +234,30 @@ class Engine:
         except Exception:
             # one outcome that the database refuses must not keep all the others from being stored
             log.exception("engine.batch_refused", runs=len(ended))
-            accepted, claims = self._store_one_by_one(ended), []
+            accepted, claims, ahead = self._store_one_by_one(ended), [], []
             self._filed.extendleft(reversed(filed))
         finally:
             self._attempts.stored()
-        self._attempts.begin(claims)
+        self._attempts.begin(claims, ahead)
         self._note_refused(ended, accepted)
         if accepted:
             self._filers.submit(self._file, accepted)
         return bool(ended or claims)
+
+    def _claimed(
+        self, connection: Connection, wanted: Wanted, now: datetime
+    ) -> tuple[list[Claim], list[Claim]]:
+        """Claim for the places that are free, and where all are taken then, some ahead."""
+
+        def claim(places: int, most_running: int) -> list[Claim]:
+            return self._ledger.claim(
+                connection, owner=self._owner, now=now, places=places, most_running=most_running
+            )
+
+        most = self._places + wanted.beside
+        claims = claim(wanted.places, most)
+        is_full = len(claims) == wanted.places
+        return claims, claim(wanted.ahead, most + wanted.ahead) if is_full else []
 
     def _store_one_by_one(
         self, ended: Sequence[tuple[Claim, Outcome]]

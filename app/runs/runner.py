@@ -1,7 +1,7 @@
 """One run from claim to outcome: the prompt made, the persona asked, the answer judged."""
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -100,24 +100,30 @@ class Runner:
             cancelled=cancelled,
         )
 
-    def close(self, answered: Sequence[Answered]) -> list[Outcome]:
-        """Return the outcomes, which say what was changed; less than was promised is a failure.
+    def close(self, answered: Sequence[Answered]) -> Iterator[tuple[Answered, Outcome]]:
+        """Give each its outcome, which says what was changed; less than was promised is a failure.
 
         Runs whose persona has no hands share one look at the space.
         """
-        seen = self._seen([each.claim for each in answered if each.is_silent])
-        return [self._closed(each, seen if each.is_silent else None) for each in answered]
+        silent = [each.claim for each in answered if each.is_silent]
+        seen = self._seen(silent) if silent else None
+        for each in answered:
+            # without that look each of them would look for itself, and fail too, one by one
+            is_lost = each.is_silent and seen is None
+            yield each, self._closed(each, seen if each.is_silent else None, is_lost=is_lost)
 
     def _seen(self, claims: Sequence[Claim]) -> str | None:
         try:
-            return self._recorder.look(claims) if claims else None
+            return self._recorder.look(claims)
         except Exception:
-            log.exception("space.not_looked_at", runs=len(claims))
+            log.exception("space.changes_unknown", runs=len(claims))
             return None
 
-    def _closed(self, answered: Answered, seen: str | None) -> Outcome:
+    def _closed(self, answered: Answered, seen: str | None, *, is_lost: bool) -> Outcome:
         try:
-            return self._compared(answered, seen)
+            compared = [tidy(each.path) for each in answered.promises]
+            changes = () if is_lost else self._changes(answered, compared, seen)
+            return self._compared(answered, changes)
         except Exception as error:
             log.exception("space.changes_unknown", run_id=answered.claim.run_id)
             outcome = answered.outcome
@@ -188,10 +194,9 @@ class Runner:
                 log.error("space.changes_unknown", error=error.detail)
                 return ()
 
-    def _compared(self, answered: Answered, seen: str | None) -> Outcome:
+    def _compared(self, answered: Answered, changes: Sequence[Changed]) -> Outcome:
         """Let the outcome say what was changed, and fail where less was than was promised."""
         outcome, promises = answered.outcome, answered.promises
-        changes = self._changes(answered, [tidy(each.path) for each in promises], seen)
         if changes or outcome.status is Status.SUCCEEDED:
             metadata = {**outcome.metadata, "files": self._files(changes)}
             outcome = replace(outcome, metadata=metadata)

@@ -1,15 +1,16 @@
 """The runs of one process: who asks, who waits, who is closed together with whom."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.core.clock import FakeClock
-from app.runs.attempts import Attempts
+from app.runs.attempts import Attempts, Wanted
 from app.runs.ledger import Claim
 from app.runs.recording import Unchanged
 from app.runs.run import Origin, Outcome, Status
@@ -57,10 +58,11 @@ class Answering:
         outcome = Outcome(status=status, completed_at=self.clock.now())
         return Answered(claim=claim, outcome=outcome, cancelled=cancelled, recording=self.recording)
 
-    def close(self, answered: Sequence[Answered]) -> list[Outcome]:
+    def close(self, answered: Sequence[Answered]) -> Iterator[tuple[Answered, Outcome]]:
         self.closed.append([each.claim.run_id for each in answered])
         self.on_close()
-        return [each.outcome for each in answered]
+        for each in answered:
+            yield each, each.outcome
 
 
 class Place:
@@ -78,7 +80,7 @@ class Place:
         self.progress += 1
 
     def wanted(self, places: int) -> int:
-        return self.attempts.wanted(places)[0]
+        return self.attempts.wanted(places).places
 
     def has_learned_that_it_is_quick(self) -> None:
         for number in range(40):
@@ -116,14 +118,15 @@ def place() -> Place:
 def test_a_run_gives_its_place_away_with_the_answer(place: Place) -> None:
     assert place.wanted(1) == 1
     place.attempts.begin([claim("one")])
-    assert place.attempts.wanted(1) == (0, 0)
+    assert place.attempts.wanted(1) == Wanted(places=0, ahead=0, beside=0)
     place.pool.go_on()
-    assert place.attempts.wanted(1) == (1, 1), "it runs still, but takes no place"
+    free = Wanted(places=1, ahead=0, beside=1)
+    assert place.attempts.wanted(1) == free, "it runs still, but takes no place"
     assert place.attempts.held() == {"one"}
     place.closers.go_on()
-    assert place.attempts.wanted(1) == (1, 1), "until its outcome is taken to be stored"
+    assert place.attempts.wanted(1) == free, "until its outcome is taken to be stored"
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
-    assert place.attempts.wanted(1) == (1, 0)
+    assert place.attempts.wanted(1) == Wanted(places=1, ahead=0, beside=0)
     assert place.attempts.held() == {"one"}
     place.attempts.stored()
     assert place.attempts.held() == set()
@@ -146,14 +149,16 @@ def test_nothing_is_claimed_ahead_of_a_persona_that_takes_its_time(place: Place)
     assert place.wanted(8) == 8
 
 
-def test_of_a_quick_persona_a_quarter_more_is_claimed_and_asks_when_a_place_is_free(
+def test_of_a_quick_persona_a_quarter_more_is_claimed_and_asks_when_another_was_answered(
     place: Place,
 ) -> None:
     place.has_learned_that_it_is_quick()
-    assert place.attempts.wanted(8) == (10, 2)
-    place.attempts.begin([claim(str(number)) for number in range(10)])
+    assert place.attempts.wanted(8) == Wanted(places=8, ahead=0, beside=0), "nobody takes it along"
+    place.attempts.begin([claim(str(number)) for number in range(8)])
+    assert place.attempts.wanted(8) == Wanted(places=0, ahead=2, beside=0)
+    place.attempts.begin([], ahead=[claim("8"), claim("9")])
     assert place.attempts.is_ahead
-    assert place.wanted(8) == 0
+    assert place.attempts.wanted(8) == Wanted(places=0, ahead=0, beside=2)
     assert len(place.pool.work) == 8, "no more ask at one time than there are places"
     at_once: list[int] = []
     place.runner.on_ask = lambda: at_once.append(place.attempts._asking)
@@ -165,16 +170,19 @@ def test_of_a_quick_persona_a_quarter_more_is_claimed_and_asks_when_a_place_is_f
 
 def test_a_persona_that_becomes_slow_is_found_out(place: Place) -> None:
     place.has_learned_that_it_is_quick()
+    place.wanted(8)
+    place.attempts.begin([claim("quick")])
+    assert place.attempts.wanted(8).ahead == 1
     place.runner.takes = timedelta(minutes=1)
-    place.attempts.begin([claim("slow")])
     place.pool.go_on()
-    assert place.wanted(8) == 8
+    place.attempts.begin([claim("slow")])
+    assert place.attempts.wanted(8).ahead == 0
 
 
 def test_places_that_were_taken_away_are_not_used(place: Place) -> None:
     place.has_learned_that_it_is_quick()
     place.wanted(8)
-    place.attempts.begin([claim(str(number)) for number in range(10)])
+    place.attempts.begin([claim(str(number)) for number in range(8)], ahead=[claim("8")])
     assert place.wanted(4) == 0, "another process has come, and takes its share"
     place.pool.work.pop(0)()
     assert place.runner.asked == ["0"]
@@ -239,9 +247,58 @@ def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
 def test_all_are_told_to_end_those_that_wait_too(place: Place) -> None:
     place.has_learned_that_it_is_quick()
     place.wanted(4)
-    place.attempts.begin([claim(name) for name in "abcde"])
+    place.attempts.begin([claim(name) for name in "abcd"], ahead=[claim("e")])
     assert {each.run_id for each in place.attempts.cancel()} == set("abcde")
     place.pool.go_on()
     place.closers.go_on()
     assert {outcome.status for _, outcome in place.attempts.take_ended()} == {Status.CANCELLED}
     assert place.attempts.count == 0
+
+
+@pytest.mark.parametrize("recording", [Silent(), Unchanged()])
+def test_a_run_may_go_on_here_twice_where_the_process_stood_still(
+    place: Place, recording: Unchanged
+) -> None:
+    place.runner.recording = recording
+    place.wanted(2)
+    place.attempts.begin([claim("one"), replace(claim("one"), attempt=2)])
+    place.pool.go_on()
+    place.closers.work.pop(0)()
+    assert place.attempts.held() == {"one"}
+    place.closers.go_on()
+    assert [each.attempt for each, _ in place.attempts.take_ended()] == [1, 2]
+    assert place.attempts.count == 0
+    place.attempts.begin([claim("next")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert [each.run_id for each, _ in place.attempts.take_ended()] == ["next"]
+
+
+def test_each_outcome_is_there_as_soon_as_its_run_is_closed(place: Place) -> None:
+    place.wanted(2)
+    place.attempts.begin([claim("one"), claim("two")])
+    place.pool.go_on()
+    close = place.runner.close
+
+    def breaks_in_between(answered: Sequence[Answered]) -> Iterator[tuple[Answered, Outcome]]:
+        yield next(close(answered))
+        raise RuntimeError
+
+    place.runner.close = breaks_in_between  # type: ignore[method-assign]  # a fault of our own
+    with pytest.raises(RuntimeError):
+        place.closers.work.pop(0)()
+    assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
+    place.runner.close = close  # type: ignore[method-assign]  # it is over
+    place.attempts.begin([claim("three")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert [each.run_id for each, _ in place.attempts.take_ended()] == ["three"]
+
+
+def test_a_drain_does_not_wait_for_more_to_look_at(place: Place) -> None:
+    place.attempts.cancel()
+    place.wanted(2)
+    place.attempts.begin([claim("one"), claim("two")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.clock.now() == MIDNIGHT
