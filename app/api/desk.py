@@ -10,8 +10,8 @@ from app.api.door import Answer, Door
 from app.api.guards import author
 from app.api.schemas import DeskDecision, DeskState
 from app.api.serving import serving
-from app.tasks.desk import DeskStatus
 from app.tasks.desk_errors import error_fields, held_fields
+from app.tasks.desk_report import DeskStatus
 
 door = Door("desk", __name__, url_prefix="/api", description="The file tasks.json")
 

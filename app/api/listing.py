@@ -10,8 +10,8 @@ from app.api import shapes
 from app.api.answers import tag_of_list
 from app.runs.processes import Liveness
 from app.schedule.book import ScheduleBook
-from app.tasks.desk import DeskStatus
 from app.tasks.desk_errors import error_fields
+from app.tasks.desk_report import DeskStatus
 from app.tasks.record import Snapshot, TaskRecord
 from app.tasks.registry import Registry
 

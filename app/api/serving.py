@@ -12,7 +12,7 @@ from app.api.listing import Listing, Page
 from app.core.clock import Clock
 from app.core.forks import after_fork
 from app.runs.processes import Liveness
-from app.tasks.desk import DeskStatus
+from app.tasks.desk_report import DeskStatus
 from app.wiring import Services
 
 EXTENSION = "persona-tasks"

@@ -14,11 +14,10 @@ The processes of a machine take turns by a lock file. Editors take no lock: see 
 happens when one of them is quicker.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -26,14 +25,15 @@ from filelock import FileLock, Timeout
 
 from app.core.clock import Clock
 from app.core.errors import BadJson, DeskBusy, NothingHeld, SpaceError
-from app.core.strict_json import as_text
 from app.database import Database
 from app.tasks import desk_row
-from app.tasks.changes import Change, Remove
+from app.tasks.changes import Remove
 from app.tasks.desk_errors import ErrorsFile, sentences
 from app.tasks.desk_layout import compare, render
+from app.tasks.desk_look import Looking
+from app.tasks.desk_report import DeskStatus, SyncReport
 from app.tasks.desk_row import DeskRow, Held
-from app.tasks.desk_text import MOST_BYTES, TASKS, Sheet
+from app.tasks.desk_text import FRESH, Sheet
 from app.tasks.intake import Intake
 from app.tasks.merge import Fault, Hold
 from app.tasks.read_out import ReadOut
@@ -43,8 +43,6 @@ from app.tasks.task import Author
 
 log = structlog.get_logger(__name__)
 
-GRACE = timedelta(seconds=2)
-LONGEST_GRACE = timedelta(seconds=10)
 READ_OUT_EVERY = timedelta(seconds=1)
 READ_OUT_REST = 20
 """How many times longer than a rewrite took the next one that only shows run state waits."""
@@ -55,54 +53,6 @@ LOOK_AT_DISPLACED = timedelta(milliseconds=500)
 SOON = timedelta(milliseconds=200)
 LATER = timedelta(seconds=2)
 _MOST_ROUNDS = 8
-_NOTE = (
-    "The scheduled tasks. Edit them with any editor, a change is in force within a second. A new "
-    "task needs id, name, type, schedule and prompt. schedule is manual, hourly, daily, weekly, "
-    "monthly, five fields of cron such as '0 9 * * 1', 'every 15m', 'in 30m', or "
-    "'at 2026-12-01T09:00'; enabled: false lets a task rest, paused_until: 3d until then. "
-    "last_run, next_run and run_count only show what happened. An entry with a mistake is left as "
-    "it stands, its last good version stays in force, and tasks.errors.json says what is wrong. "
-    "Leave _revision alone: it tells which version an edit started from."
-)
-_FRESH = json.dumps({"_note": _NOTE, TASKS: []}, indent=2) + "\n"
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeskStatus:
-    """What is wrong with the file and which removals wait for the owner; since `errors_at`."""
-
-    path: Path
-    errors: Sequence[Fault]
-    held: Held | None
-    errors_at: datetime | None
-
-
-@dataclass(kw_only=True)
-class SyncReport:
-    """What one look at the desk did.
-
-    `again` is the span after which another look is due even if nothing changes till then.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    written: bool = False
-    trouble: str | None = None
-    again: timedelta | None = None
-
-    def look_again(self, span: timedelta) -> None:
-        """Ask for another look after the span; the earliest wish counts."""
-        self.again = span if self.again is None else min(self.again, span)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Look:
-    """What stands on the desk: a sheet, nothing (`gone` says how), or something unusable."""
-
-    data: bytes | None = None
-    sheet: Sheet | None = None
-    gone: Hold | None = None
-    trouble: str | None = None
 
 
 class Desk:
@@ -125,10 +75,10 @@ class Desk:
         self._lock_path, self._lock_timeout = lock_path, lock_timeout
         self._path = str(file.path.absolute())
         self._intake = Intake(registry, clock)
+        self._looking = Looking(file, self._intake.scan, clock)
         self._read_out = ReadOut(registry)
         self._errors_file = ErrorsFile(file.path)
         self._row = DeskRow(path=self._path)
-        self._unfit: tuple[_Look, float, float] | None = None
         self._slipped_in: bytes | None = None
         self._displaced: dict[str, tuple[bytes, float]] = {}
         self._next_read_out = 0.0
@@ -201,10 +151,10 @@ class Desk:
             self._sync()
             if self._row.held is None and self._row.trouble is None:
                 raise NothingHeld
-            look = self._look()
+            look = self._looking.look()
             if look.trouble is not None and look.data is None:
                 raise SpaceError(look.trouble)
-            sheet = self._intake.scan(self._row.seen or _FRESH)
+            sheet = self._intake.scan(self._row.seen or FRESH)
             self._row = self._without_hold()
             if not self._lay_out(sheet, look.data, SyncReport(), always=True):
                 raise DeskBusy
@@ -240,12 +190,13 @@ class Desk:
         """Go once round; return False where an editor was quicker and it has to be done again."""
         self._take_in_slipped_in(report)
         self._take_in_displaced(report)
-        look = self._look()
+        look = self._looking.look()
         if look.sheet is not None:
-            self._unfit = None
+            self._looking.note_fit()
             self._take_in(look.sheet, report, raced)
         elif look.gone is not Hold.MISSING or not self._row.is_new:
-            if not self._has_stayed(look, report):
+            if not self._looking.has_stayed(look):
+                report.look_again(SOON)
                 report.trouble = self._row.trouble
                 return True
             if look.gone is None:
@@ -254,36 +205,7 @@ class Desk:
             self._hold(look.gone)
         if self._row.held is not None:
             return True
-        return self._lay_out(look.sheet or self._intake.scan(_FRESH), look.data, report)
-
-    def _look(self) -> _Look:
-        try:
-            data = self._file.read()
-        except SpaceError as error:
-            return _Look(trouble=error.detail)
-        if data is None:
-            return _Look(gone=Hold.MISSING)
-        if not data.strip():
-            return _Look(data=data, gone=Hold.EMPTIED)
-        try:
-            return _Look(data=data, sheet=self._scan(data))
-        except BadJson as error:
-            return _Look(data=data, trouble=f"{self._file.path.name} is not JSON: {error.detail}")
-
-    def _scan(self, data: bytes) -> Sheet:
-        return self._intake.scan(as_text(data, most_bytes=MOST_BYTES))
-
-    def _has_stayed(self, look: _Look, report: SyncReport) -> bool:
-        """Say whether the file has been unfit so long that its editor will not be at it still."""
-        now = self._clock.monotonic()
-        known, since, first = self._unfit or (look, now, now)
-        if known != look:
-            since = now
-        self._unfit = (look, since, first)
-        if now - since >= GRACE.total_seconds() or now - first >= LONGEST_GRACE.total_seconds():
-            return True
-        report.look_again(SOON)
-        return False
+        return self._lay_out(look.sheet or self._intake.scan(FRESH), look.data, report)
 
     def _take_in(self, sheet: Sheet, report: SyncReport, raced: bool) -> None:
         if sheet.text == self._row.seen and self._row.held is None:
@@ -306,7 +228,7 @@ class Desk:
         data, self._slipped_in = self._slipped_in, None
         if data is not None:
             with suppress(BadJson):  # half-written: its editor goes on writing into the file
-                self._take_in(self._scan(data), report, raced=True)
+                self._take_in(self._looking.sheet_of(data), report, raced=True)
 
     def _take_in_displaced(self, report: SyncReport) -> None:
         """Merge what editors wrote into files that were swapped out under their hands."""
@@ -329,7 +251,7 @@ class Desk:
         if self._row.is_new:
             return left
         try:
-            sheet = self._scan(left.data)
+            sheet = self._looking.sheet_of(left.data)
         except BadJson:
             return left
         taken = self._intake.take_in(sheet, self._row, swapped_out=True)

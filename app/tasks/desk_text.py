@@ -12,6 +12,18 @@ from app.core.errors import BadJson
 MOST_BYTES = 4 * 1024 * 1024
 STAMP = "_revision"
 TASKS = "tasks"
+_NOTE = (
+    "The scheduled tasks. Edit them with any editor, a change is in force within a second. A new "
+    "task needs id, name, type, schedule and prompt. schedule is manual, hourly, daily, weekly, "
+    "monthly, five fields of cron such as '0 9 * * 1', 'every 15m', 'in 30m', or "
+    "'at 2026-12-01T09:00'; enabled: false lets a task rest, paused_until: 3d until then. "
+    "last_run, next_run and run_count only show what happened. An entry with a mistake is left as "
+    "it stands, its last good version stays in force, and tasks.errors.json says what is wrong. "
+    "Leave _revision alone: it tells which version an edit started from."
+)
+FRESH = json.dumps({"_note": _NOTE, TASKS: []}, indent=2) + "\n"
+"""What a file holds that is new."""
+
 _SPACE = re.compile(r"[ \t\r\n]*")
 # They take what the strict reader refuses, so that the end of a bad entry can be found. Integers
 # are read as floats because a long one must neither cost time nor raise.

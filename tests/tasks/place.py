@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from app.database import Database
-from app.tasks.desk import Desk, SyncReport
+from app.tasks.desk import Desk
+from app.tasks.desk_report import SyncReport
 from app.tasks.merge import Hold
 from app.tasks.registry import Registry
 from app.tasks.space_file import SpaceFile

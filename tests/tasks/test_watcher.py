@@ -7,7 +7,8 @@ from typing import TypeVar
 import pytest
 
 from app.core.errors import LedgerUnavailable
-from app.tasks.desk import Desk, SyncReport
+from app.tasks.desk import Desk
+from app.tasks.desk_report import SyncReport
 from app.tasks.space_file import Signature, SpaceFile
 from app.tasks.watcher import Watcher
 from tests.conftest import on_sqlite
