@@ -1,12 +1,11 @@
 """Settings -> services: the only place where the parts are put together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 import orjson
 import structlog
@@ -18,8 +17,7 @@ from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
 from app.migrations import upgrade
-from app.persona.capabilities import capabilities
-from app.persona.chatting import CHAT_TOOLS, Chatting
+from app.persona.chatting import Chatting
 from app.persona.client import Persona
 from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
@@ -44,7 +42,6 @@ from app.runs.recovery import Recovery
 from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
-from app.runs.run import Run
 from app.runs.runner import Runner
 from app.runs.space_history import SpaceHistory
 from app.runs.taking_back import TakingBack
@@ -61,8 +58,9 @@ from app.tasks.desk import Desk
 from app.tasks.registry import Registry
 from app.tasks.schema import expected_of
 from app.tasks.space_file import SpaceFile
-from app.tasks.task import Author, Expected, Task
+from app.tasks.task import Author, Expected
 from app.tasks.watcher import Watcher
+from app.wiring_between import Book, Later, Upkeep, capabilities_of, feeling_of
 from app.wiring_persona import Being, build_being, lives_here, meaning_of
 
 log = structlog.get_logger(__name__)
@@ -70,7 +68,6 @@ log = structlog.get_logger(__name__)
 _DEFAULT_TASKS = Path(__file__).parent / "tasks" / "templates" / "defaults.json"
 _CLOSERS = 4
 _FILERS = 4
-_UPKEEP_EVERY = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,72 +157,10 @@ def default_tasks() -> list[Put]:
     return [Put(task_id=definition["id"], definition=definition) for definition in definitions]
 
 
-class _Book:
-    """What a run needs to know, asked of those who know it."""
-
-    def __init__(self, registry: Registry, desk: Desk, clock: Clock) -> None:
-        self._registry = registry
-        self._desk = desk
-        self._clock = clock
-        self._refused: Sequence[str] = ()
-        self._refused_until = 0.0
-
-    def task_at(self, task_id: str, revision: int) -> Task:
-        return self._registry.task_at(task_id, revision)
-
-    def refused(self) -> Sequence[str]:
-        """Return what is wrong with tasks.json, looked up once a second, not once a run."""
-        now = self._clock.monotonic()
-        if now >= self._refused_until:
-            self._refused_until = now + 1.0
-            self._refused = self._desk.refused()
-        return self._refused
-
-
 def _defaults() -> dict[str, Sequence[Expected]]:
     """Return which files the default tasks promise to change."""
     tasks = {put.task_id: put.definition or {} for put in default_tasks()}
     return {task_id: expected_of(definition) for task_id, definition in tasks.items()}
-
-
-def _feeling(being: Being, clock: Clock) -> Callable[[], Mapping[str, Any]]:
-    def feeling() -> Mapping[str, Any]:
-        mood = being.moods.current(clock.now())
-        return {"in_words": mood.affect.in_words(), **mood.affect.as_dict()}
-
-    return feeling
-
-
-def _capabilities(being: Being) -> Callable[[], str]:
-    return lambda: capabilities(
-        being.persona.name,
-        being.toolbox,
-        in_talk=CHAT_TOOLS,
-        scripts=being.confinement.availability,
-    )
-
-
-class _Later:
-    """Starts runs with what is only there when all is put together."""
-
-    def __init__(self, executions: Callable[[], Executions]) -> None:
-        self._executions = executions
-
-    def start(self, task_id: str, *, key: str) -> Run:
-        return self._executions().start(task_id, key=key)
-
-
-class _Upkeep:
-    """Removes what is too old, now and then."""
-
-    def __init__(self, parts: Sequence[Callable[[], bool]], clock: Clock) -> None:
-        self._parts = parts
-        self._clock = clock
-        self._next = clock.monotonic() + _UPKEEP_EVERY.total_seconds() / 10
-
-    def __call__(self) -> None:
-        if self._clock.monotonic() >= self._next and not any(part() for part in self._parts):
-            self._next = self._clock.monotonic() + _UPKEEP_EVERY.total_seconds()
 
 
 def build(
@@ -257,7 +192,7 @@ def build(
         task_tools=task_tools(
             registry,
             outlook_of_persona(settings.min_interval, settings.default_timezone),
-            _Later(lambda: executions),
+            Later(lambda: executions),
             clock,
             per_day=settings.persona_tasks_per_day,
             toolbox=lambda: being.toolbox,
@@ -269,7 +204,7 @@ def build(
     taking_back = TakingBack(space, history, [memories.unlive, being.moods.unlive])
     runner = Runner(
         being.persona,
-        _Book(registry, desk, clock),
+        Book(registry, desk, clock),
         clock,
         longest=settings.persona_timeout,
         recorder=SpaceRecorder(space),
@@ -336,7 +271,7 @@ def build(
         processes,
         recovery,
         clock,
-        upkeep=_Upkeep([retention.step, forgetting.step, moods_forgotten], clock),
+        upkeep=Upkeep([retention.step, forgetting.step, moods_forgotten], clock),
     )
     return Services(
         settings=settings,
@@ -350,7 +285,9 @@ def build(
         being=being,
         chatting=chatting,
         meaning=meaning,
-        window=Window(being.space, capabilities=_capabilities(being), mood=_feeling(being, clock)),
+        window=Window(
+            being.space, capabilities=capabilities_of(being), mood=feeling_of(being, clock)
+        ),
         history=history,
         keys=keys,
         engine=engine,
