@@ -56,6 +56,7 @@ from app.schedule.jobstore import RegistryJobStore
 from app.schedule.planner import Planner, PlanningThread
 from app.schedule.settling import Settling
 from app.schedule.timetable import TaskTimetable, outlook_of_persona
+from app.tasks.authored import AuthoredTasks
 from app.tasks.changes import Put
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
@@ -266,7 +267,12 @@ def build(
     )
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     space = _recorded(settings, database, clock)
-    taking_back = TakingBack(space, history, [memories.unlive, being.moods.unlive])
+    taking_back = TakingBack(
+        space,
+        history,
+        [memories.unlive, being.moods.unlive],
+        AuthoredTasks(registry, database, TaskTimetable(book), clock),
+    )
     runner = Runner(
         being.persona,
         _Book(registry, desk, clock),
