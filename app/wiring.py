@@ -53,6 +53,7 @@ from app.schedule.jobstore import RegistryJobStore
 from app.schedule.planner import Planner, PlanningThread
 from app.schedule.settling import Settling
 from app.schedule.timetable import TaskTimetable, outlook_of_persona
+from app.tasks.authored import AuthoredTasks
 from app.tasks.changes import Put
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
@@ -201,7 +202,12 @@ def build(
     )
     results = ResultFolder(settings.persona_space / "tasks" / "results")
     space = _recorded(settings, database, clock)
-    taking_back = TakingBack(space, history, [memories.unlive, being.moods.unlive])
+    taking_back = TakingBack(
+        space,
+        history,
+        [memories.unlive, being.moods.unlive],
+        AuthoredTasks(registry, database, TaskTimetable(book), clock),
+    )
     runner = Runner(
         being.persona,
         Book(registry, desk, clock),

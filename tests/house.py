@@ -44,6 +44,7 @@ from app.schedule.book import ScheduleBook
 from app.schedule.planner import Planner
 from app.schedule.settling import Settling
 from app.schedule.timetable import TaskTimetable
+from app.tasks.authored import AuthoredTasks
 from app.tasks.registry import Registry
 from app.tasks.task import Author, Expected, Task
 
@@ -150,7 +151,8 @@ class House:
             clock=self.clock,
         )
         lived = [self.memories.unlive, self.moods.unlive]
-        self.taking_back = TakingBack(self.space, self.history, lived)
+        authored = AuthoredTasks(self.registry, database, TaskTimetable(self.book), self.clock)
+        self.taking_back = TakingBack(self.space, self.history, lived, authored)
         self.space_history = SpaceHistory(self.space, self.history)
         self.runner = Runner(
             self.persona,

@@ -168,7 +168,7 @@ class RevisionShown(Shown):
     revision = number()
     at = moment()
     author = text("owner, token, persona, file or service")
-    action = text("created, updated, deleted or restored")
+    action = text("created, updated, deleted, restored or taken_back")
     effective_from = moment("its slots are those after this instant")
     definition = fields.Dict(
         required=True, allow_none=True, metadata={"description": "null for a deletion"}

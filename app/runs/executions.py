@@ -37,7 +37,8 @@ class Executions:
     def start(self, task_id: str, *, key: str | None = None, fingerprint: str = "") -> Run:
         """Queue a run of a task, a disabled one too, ahead of what the schedule queued.
 
-        With a `key` that was used for the same task before, the run of then is returned. Raises
+        With a `key` that was used for the same task before, the run of then is returned, unless
+        that was cancelled with the task, which somebody has brought back since. Raises
         TaskNotFound, RunOverlap where a run of the task is open and may not be joined by another,
         KeyReused, and Draining.
         """
@@ -57,7 +58,7 @@ class Executions:
                 known = self._keys.find(
                     connection, scope=scope, key=key, fingerprint=fingerprint, now=now
                 )
-                if known is not None:
+                if known is not None and not self._ledger.is_withdrawn(connection, known):
                     return known
             if not held or held[0].deleted_at is not None:
                 raise TaskNotFound(task_id)

@@ -24,6 +24,7 @@ from app.tasks.task import LastRun
 
 _BATCH = 500
 _CLAIM_TURN = "claim"
+TASK_DELETED = "task_deleted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,10 +271,15 @@ class Ledger:
                 .where(runs.c.task_id.in_(task_ids), statements.QUEUED)
                 .values(
                     status=str(Status.CANCELLED),
-                    reason="task_deleted",
+                    reason=TASK_DELETED,
                     completed_at=now,
                 )
             )
+
+    def is_withdrawn(self, connection: Connection, run_id: str) -> bool:
+        """Say whether a run was cancelled, before it began, because its task was deleted."""
+        query = select(runs.c.reason).where(runs.c.id == run_id)
+        return connection.execute(query).scalar() == TASK_DELETED
 
     def mark_filed(self, connection: Connection, run_ids: Sequence[str]) -> None:
         """Note that the result files of these runs are safely in their folder."""

@@ -44,10 +44,10 @@ class Definitions(Protocol):
 
 
 class Undoing(Protocol):
-    """Knows what attempts changed in the space, and takes it back."""
+    """Knows what attempts changed in the space and of the tasks, and takes it back."""
 
     def is_needed(self, connection: Connection, run_id: str, attempt: int) -> bool:
-        """Say whether the attempt announced changes that were not taken back."""
+        """Say whether the attempt made or announced changes that were not taken back."""
 
     def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> object:
         """Take them back; raise HistoryLost where nobody can, SpaceError where it may go later."""
@@ -103,8 +103,8 @@ class Recovery:
     def release(self, holders: Mapping[str, Holder], *, reason: str) -> int:
         """End the attempts that hold these runs, by each task's `on_interrupt`.
 
-        What they changed in the space is taken back before that. A run that another attempt or
-        owner holds by now is left alone.
+        What they changed, in the space and of the tasks, is taken back before that. A run that
+        another attempt or owner holds by now is left alone.
         """
         if not holders:
             return 0
@@ -113,6 +113,8 @@ class Recovery:
         for run_id, (attempt, alive_until) in changed.items():
             ending = self._take_back(run_id, attempt, alive_until, reason)
             if ending is not None:
+                # its task may have been one of those that were put back
+                reruns = self._reruns([run_id])
                 released += self._release({run_id: (attempt, None)}, reruns, ending)[0]
         return released
 

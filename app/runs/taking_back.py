@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from app.core.errors import NothingToRevert, RunNotFinished, SpaceBusy, SpaceError
 from app.persona.client import Deadline
@@ -17,7 +17,10 @@ from app.persona.history.lines import merged
 from app.persona.history.store import NOT_KEPT
 from app.runs.history import History
 from app.runs.recording import Space, attribute, is_newer
+from app.runs.tables import runs
 from app.runs.trail import EVERYTHING, Kind, Step, end_of
+from app.tasks.authored import AuthoredTasks
+from app.tasks.task import Author, author_of_run
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +39,8 @@ class TakenBack:
     lost: Sequence[str] = ()
 
 
+_BROKEN_OFF = "run {} was broken off; what it had made of this task by then is taken back"
+
 Unlive = Callable[[Connection, str, datetime], int]
 """Removes what a run wrote to the database from an instant on; says how much that was."""
 
@@ -43,13 +48,21 @@ Unlive = Callable[[Connection, str, datetime], int]
 class TakingBack:
     """Takes changes back; what others changed since stays. Safe to repeat, kill and do at once.
 
-    `lived` are what removes memories and moods of dead attempts.
+    `lived` are what removes memories and moods of dead attempts, `tasks` takes back what they made
+    of tasks.
     """
 
-    def __init__(self, space: Space, history: History, lived: Sequence[Unlive] = ()) -> None:
+    def __init__(
+        self,
+        space: Space,
+        history: History,
+        lived: Sequence[Unlive] = (),
+        tasks: AuthoredTasks | None = None,
+    ) -> None:
         self._space = space
         self._history = history
         self._lived = lived
+        self._tasks = tasks
 
     def rollback(self, run_id: str, attempt: int, alive_until: datetime | None) -> TakenBack:
         """Take back what a dead attempt changed; nobody holds the run any more.
@@ -58,6 +71,8 @@ class TakingBack:
         taken back is left, and noted. Raises SpaceBusy, LedgerUnavailable: then it is to be done
         again; HistoryLost where that would not help, see `give_up`.
         """
+        # before the files, which may be tried for long: a task fires meanwhile
+        self._take_back_tasks(run_id)
         lost: HistoryLost | None = None
         try:
             self._settle(run_id, attempt, alive_until)
@@ -117,12 +132,23 @@ class TakingBack:
             self._space.trail.leave(connection, step, NOT_KEPT, now)
 
     def is_needed(self, connection: Connection, run_id: str, attempt: int) -> bool:
-        """Say whether the attempt announced changes here that were not taken back."""
+        """Say whether the run changed tasks, or the attempt announced changes here, that stand."""
+        if self._tasks is not None and self._tasks.is_any(connection, _author(connection, run_id)):
+            return True
         try:
             return bool(self._space.trail.of_attempt(connection, run_id, attempt))
         except SpaceError:
             # it cannot be told now, and is told by the rollback that is tried next
             return True
+
+    def _take_back_tasks(self, run_id: str) -> None:
+        if self._tasks is None:
+            return
+        with self._space.database.read() as connection:
+            author = _author(connection, run_id)
+        task_ids = self._tasks.take_back(author, _BROKEN_OFF.format(run_id))
+        if task_ids:
+            log.warning("run.tasks_taken_back", run_id=run_id, tasks=list(task_ids))
 
     def _settle(self, run_id: str, attempt: int, alive_until: datetime | None) -> None:
         """Find what the attempt changed unannounced, where it announced that it might."""
@@ -276,6 +302,11 @@ class TakingBack:
         deadline = Deadline(self._space.clock, _LOCKED_WITHIN, threading.Event())
         with self._space.files.locked(path, deadline):
             yield
+
+
+def _author(connection: Connection, run_id: str) -> Author:
+    task_id = connection.execute(select(runs.c.task_id).where(runs.c.id == run_id)).scalar_one()
+    return author_of_run(task_id, run_id)
 
 
 def _is_undoing(last: Step, mine: Step, kind: Kind) -> bool:

@@ -25,6 +25,7 @@ class Put:
     task_id: str
     definition: Mapping[str, Any]
     imported: ImportedState | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

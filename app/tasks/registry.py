@@ -180,7 +180,12 @@ class Registry:
         return checked(definition, known, self._timetable, self._clock.now())
 
     def create(
-        self, definition: Mapping[str, Any], author: Author, *, also: Also | None = None
+        self,
+        definition: Mapping[str, Any],
+        author: Author,
+        *,
+        also: Also | None = None,
+        first: Also | None = None,
     ) -> TaskRecord:
         """Add a task; raise InvalidInput or TaskExists."""
         task_id = self.check(definition).id
@@ -190,7 +195,7 @@ class Registry:
                 raise TaskExists(task_id)
             return [Put(task_id=task_id, definition=definition)]
 
-        return self.change([task_id], decide, author, also).records[task_id]
+        return self.change([task_id], decide, author, also, first=first).records[task_id]
 
     def update(
         self,
@@ -199,6 +204,7 @@ class Registry:
         author: Author,
         *,
         if_revision: int | None = None,
+        first: Also | None = None,
     ) -> TaskRecord:
         """Change fields of a task; None takes an optional field back to its default.
 
@@ -220,7 +226,7 @@ class Registry:
             refuse_past_pause(task, record.task, self._clock.now())
             return [Put(task_id=task_id, definition=definition)]
 
-        return self.change([task_id], decide, author).records[task_id]
+        return self.change([task_id], decide, author, first=first).records[task_id]
 
     def delete(
         self,
@@ -229,6 +235,7 @@ class Registry:
         *,
         if_revision: int | None = None,
         reason: str | None = None,
+        first: Also | None = None,
     ) -> None:
         """Delete a task and leave a tombstone with the reason; its runs and revisions stay."""
 
@@ -236,7 +243,7 @@ class Registry:
             _found(current, task_id, if_revision)
             return [Remove(task_id=task_id, reason=reason)]
 
-        self.change([task_id], decide, author)
+        self.change([task_id], decide, author, first=first)
 
     def restore(self, task_id: str, author: Author, *, revision: int | None = None) -> TaskRecord:
         """Put a revision in force again, by default the newest that is not in force.
@@ -291,16 +298,20 @@ class Registry:
         also: Also | None = None,
         *,
         action: str | None = None,
+        first: Also | None = None,
     ) -> Snapshot:
         """Change tasks in one transaction: `decide` sees them as they stand, locked.
 
         It gets those of the ids that are in force and returns the changes to make, checked. `also`
-        writes in the same transaction, whether there are changes or not.
+        writes in the same transaction, whether there are changes or not; `first` comes before all
+        is decided, and what it raises prevents the change.
         """
         with self._database.write() as connection:
             # a task that is only being created has no row yet that could be locked
             self._database.take_turns(connection, "definitions")
             held = rows.lock_rows(connection, task_ids)
+            if first is not None:
+                first(connection)
             current = {row.id: rows.record_of(row) for row in held if row.deleted_at is None}
             changes = decide(current)
             if changes:

@@ -15,7 +15,7 @@ from app.tasks.changes import Change, ImportedState, Remove
 from app.tasks.record import TaskRecord
 from app.tasks.schema import read_task
 from app.tasks.tables import task_revisions, tasks
-from app.tasks.task import Author, Task
+from app.tasks.task import TAKEN_BACK, Author, Task
 from app.tasks.timetable import Slots, Timetable
 
 _TRIGGER_FIELDS = ("schedule", "timezone", "enabled", "paused_until")
@@ -92,7 +92,9 @@ class Revising:
         now = self._clock.now()
         held_by_id = {row.id: row for row in held}
         steps = [self._step(change, held_by_id.get(change.task_id), now) for change in changes]
-        steps = [step for step in steps if step.before is not None or step.after is not None]
+        if action != TAKEN_BACK:
+            # what is gone is not removed again; that it was gone for nothing is written down
+            steps = [step for step in steps if step.before is not None or step.after is not None]
         settled = [step.before for step in steps if step.moves and step.before is not None]
         cursors = {row.id: row.cursor for row in held}
         cursors.update(self._slots.settle(connection, settled, now))
@@ -132,6 +134,7 @@ class Revising:
             moves=before is None or trigger_changed(before.task, after),
             imported=imported,
             owed_from=self._owed_from(after, imported, now),
+            reason=change.reason,
         )
 
     def _owed_from(self, task: Task, imported: ImportedState, now: datetime) -> datetime | None:

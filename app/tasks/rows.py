@@ -25,7 +25,7 @@ from app.database import Instant
 from app.tasks.record import TaskRecord
 from app.tasks.schema import read_task
 from app.tasks.tables import registry_clock, task_revisions, tasks
-from app.tasks.task import Author, InForce, LastRun, Revision, Tombstone
+from app.tasks.task import TAKEN_BACK, Author, InForce, LastRun, Revision, Tombstone
 
 _MOST_IN_ONE_QUERY = 500
 
@@ -301,21 +301,32 @@ def revision_of(row: Row[Any]) -> Revision:
 
 
 def created_since(connection: Connection, kind: str, since: datetime) -> list[datetime]:
-    """Return when authors of a kind created tasks after `since`, deleted ones too, oldest first."""
-    query = (
-        select(task_revisions.c.at)
-        .where(
-            task_revisions.c.at > since,
-            task_revisions.c.action == "created",
-            task_revisions.c.author.startswith(f"{kind}:"),
-        )
-        .order_by(task_revisions.c.at)
+    """Return when authors of a kind created tasks after `since`, oldest first.
+
+    Deleted ones too, but none whose creation was taken back.
+    """
+    columns = task_revisions.c
+    query = select(columns.task_id, columns.revision, columns.at, columns.author).where(
+        columns.at > since
     )
-    return list(connection.execute(query).scalars())
+    created = query.where(columns.action == "created", columns.author.startswith(f"{kind}:"))
+    undone = query.where(columns.action == TAKEN_BACK, columns.definition.is_(None))
+    latest: dict[tuple[str, str], int] = {}
+    for row in connection.execute(undone):
+        made = row.task_id, _author_of(row.author).name
+        latest[made] = max(row.revision, latest.get(made, 0))
+    return [
+        row.at
+        for row in connection.execute(created.order_by(columns.at))
+        if row.revision > latest.get((row.task_id, _author_of(row.author).name), 0)
+    ]
 
 
 def tombstones_since(connection: Connection, since: datetime) -> list[Tombstone]:
-    """Return the tasks that were deleted after `since` and are not in force again."""
+    """Return the tasks that were deleted after `since` and are not in force again.
+
+    Where a creation was taken back, nobody has deleted anything.
+    """
     query = select(
         tasks.c.definition,
         tasks.c.timezone,
@@ -326,6 +337,7 @@ def tombstones_since(connection: Connection, since: datetime) -> list[Tombstone]
         tasks.c.deleted_at > since,
         tasks.c.id == task_revisions.c.task_id,
         tasks.c.revision == task_revisions.c.revision,
+        task_revisions.c.action != TAKEN_BACK,
     )
     return [
         Tombstone(

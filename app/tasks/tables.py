@@ -50,6 +50,7 @@ task_revisions = Table(
     Column("reason", Text, nullable=True),
     Index("ix_task_revisions_version", "version"),
     Index("ix_task_revisions_at", "at"),
+    Index("ix_task_revisions_author", "author"),
 )
 
 desk = Table(

@@ -124,6 +124,18 @@ class Author:
         return f"{self.kind}:{self.name}" if self.name else self.kind
 
 
+PERSONA = "persona"
+"""The kind of author that the persona is, in one of its runs."""
+
+TAKEN_BACK = "taken_back"
+"""The action of a revision that undoes what a run had made of a task before it was broken off."""
+
+
+def author_of_run(task_id: str, run_id: str) -> Author:
+    """Return the author as whom the persona changes tasks in a run of a task."""
+    return Author(kind=PERSONA, name=f"{task_id}/{run_id}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class LastRun:
     """How the newest run of a task ended, and when it began and ended."""

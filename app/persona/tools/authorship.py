@@ -4,6 +4,7 @@ Every refusal is a ToolRefused whose sentence tells a model what to do instead.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +14,15 @@ from app.core.clock import Clock
 from app.core.errors import RevisionConflict, ScheduleError, TaskExists, TaskNotFound
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.persona.client import Holding, anyway
 from app.persona.errors import ToolRefused
 from app.persona.tools.likeness import alike
-from app.persona.tools.makers import KIND, maker, paused_by
+from app.persona.tools.makers import maker, paused_by
 from app.persona.words import one_line
 from app.tasks import rows
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Author, Task, Tombstone
+from app.tasks.task import PERSONA, Author, Task, Tombstone
 from app.tasks.timetable import Ahead, Outlook
 
 SHORTEST_INTERVAL = timedelta(minutes=5)
@@ -37,8 +39,16 @@ _WHO = {
     "token": "the owner",
     "file": "an edit of tasks.json",
     "service": "this service itself",
-    KIND: "the persona",
+    PERSONA: "the persona",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class By:
+    """In whose name tasks are changed; `holding` keeps the run going until a change is made."""
+
+    author: Author
+    holding: Holding = anyway
 
 
 class Authorship:
@@ -59,7 +69,7 @@ class Authorship:
                 f"there is no task `{one_line(task_id, 64)}`; list_tasks tells which there are"
             ) from None
 
-    def create(self, definition: Mapping[str, Any], author: Author) -> Ahead:
+    def create(self, definition: Mapping[str, Any], by: By) -> Ahead:
         """Put a new task in force and return its schedule looked ahead.
 
         How many there are today and whether it is there already is decided in the transaction that
@@ -73,14 +83,14 @@ class Authorship:
         self._refuse_twin(definition, ahead, _tasks(looked.records.values()), now)
 
         def also(connection: Connection) -> None:
-            self._refuse_too_many(rows.created_since(connection, KIND, now - _DAY))
+            self._refuse_too_many(rows.created_since(connection, PERSONA, now - _DAY))
             changed = rows.states_changed_since(connection, looked.version)
             fresh = [row.id for row in changed if row.deleted_at is None]
             records = [rows.record_of(row) for row in rows.rows_of(connection, fresh)]
             self._refuse_twin(definition, ahead, _tasks(records), now)
 
         try:
-            self._registry.create(definition, author, also=also)
+            self._registry.create(definition, by.author, also=also, first=by.holding)
         except TaskExists:
             raise ToolRefused(
                 f"a task `{definition['id']}` exists; change it with update_task, or choose"
@@ -92,7 +102,7 @@ class Authorship:
         self,
         record: TaskRecord,
         changes: Mapping[str, Any],
-        author: Author,
+        by: By,
         *,
         began: datetime | None,
     ) -> TaskRecord:
@@ -105,15 +115,15 @@ class Authorship:
             changes = {**changes, "schedule": self._new_schedule(record, changes, began, now)}
         if changes.get("enabled") is True and record.task.is_paused(now):
             self._refuse_to_resume(record, now)
-        return self._updated(record, changes, author)
+        return self._updated(record, changes, by)
 
-    def pause(self, record: TaskRecord, until: str | None, author: Author) -> TaskRecord:
+    def pause(self, record: TaskRecord, until: str | None, by: By) -> TaskRecord:
         """Pause a task that is still as in this record, for good or until a time.
 
         A pause of somebody else may become longer, not shorter.
         """
         if until is None:
-            return self._updated(record, {"enabled": False}, author)
+            return self._updated(record, {"enabled": False}, by)
         now, task = self._clock.now(), record.task
         try:
             end = self._outlook.moment(until, task.timezone, now)
@@ -125,28 +135,34 @@ class Authorship:
         if task.is_paused(now) and (lasts is None or end < lasts):
             self._refuse_to_resume(record, now)
         changes = {"enabled": True, "paused_until": write_instant(end)}
-        return self._updated(record, changes, author)
+        return self._updated(record, changes, by)
 
-    def _updated(
-        self, record: TaskRecord, changes: Mapping[str, Any], author: Author
-    ) -> TaskRecord:
+    def _updated(self, record: TaskRecord, changes: Mapping[str, Any], by: By) -> TaskRecord:
         task_id = record.task.id
         try:
-            return self._registry.update(task_id, changes, author, if_revision=record.revision)
+            return self._registry.update(
+                task_id, changes, by.author, if_revision=record.revision, first=by.holding
+            )
         except RevisionConflict:
             raise _changed_meanwhile(task_id) from None
 
-    def delete(self, task_id: str, reason: str, author: Author) -> None:
+    def delete(self, task_id: str, reason: str, by: By) -> None:
         """Delete a task that a persona made, and keep the reason with its tombstone."""
         record = self.get(task_id)
         made_by = maker(self._registry.history(task_id))
-        if made_by.kind != KIND:
+        if made_by.kind != PERSONA:
             raise ToolRefused(
                 f"`{task_id}` was made by {_who(made_by)}, so it is not yours to delete; pause it"
                 " with pause_task, or say in your answer why it should go"
             )
         try:
-            self._registry.delete(task_id, author, if_revision=record.revision, reason=reason)
+            self._registry.delete(
+                task_id,
+                by.author,
+                if_revision=record.revision,
+                reason=reason,
+                first=by.holding,
+            )
         except RevisionConflict:
             raise _changed_meanwhile(task_id) from None
 
@@ -216,7 +232,7 @@ class Authorship:
         for grave in self._registry.deleted_since(now - BURIED_FOR):
             is_same = grave.task.id == definition["id"]
             if is_same or (
-                grave.author.kind != KIND and self._is_twin(definition, ahead, grave.task, now)
+                grave.author.kind != PERSONA and self._is_twin(definition, ahead, grave.task, now)
             ):
                 raise ToolRefused(
                     f"{_told(grave)}. If it is needed again, say so in your answer, so that the"
@@ -241,7 +257,7 @@ class Authorship:
     def _refuse_to_resume(self, record: TaskRecord, now: datetime) -> None:
         task_id = record.task.id
         pauser = paused_by(self._registry.history(task_id), now)
-        if pauser.kind != KIND:
+        if pauser.kind != PERSONA:
             raise ToolRefused(
                 f"`{task_id}` was paused by {_who(pauser)}, so it is not yours to resume; say in"
                 " your answer why it should run again"

@@ -6,17 +6,16 @@ from itertools import pairwise, zip_longest
 from typing import Any
 
 from app.tasks.schema import read_task
-from app.tasks.task import Author, Revision
-
-KIND = "persona"
+from app.tasks.task import PERSONA, TAKEN_BACK, Author, Revision
 
 
 def maker(history: Sequence[Revision]) -> Author:
     """Return who made a task or brought it back last; `history` is newest first."""
-    for made, before in pairwise(history):
+    lived = _lived(history)
+    for made, before in pairwise(lived):
         if before.definition is None:
             return made.author
-    return history[-1].author
+    return lived[-1].author
 
 
 def paused_by(history: Sequence[Revision], now: datetime) -> Author:
@@ -24,15 +23,29 @@ def paused_by(history: Sequence[Revision], now: datetime) -> Author:
 
     Of several whose pauses would not be over yet, somebody else than the persona.
     """
-    found = history[0].author
-    for made, before in zip_longest(history, history[1:]):
+    lived = _lived(history)
+    found = lived[0].author
+    for made, before in zip_longest(lived, lived[1:]):
         if not _is_paused(made, now):
             break
         if before is None or _pause_of(made) != _pause_of(before):
             found = made.author
-            if found.kind != KIND:
+            if found.kind != PERSONA:
                 break
     return found
+
+
+def _lived(history: Sequence[Revision]) -> list[Revision]:
+    """Return the history without what was taken back, and without the taking back."""
+    lived: list[Revision] = []
+    undone: Author | None = None
+    for made in history:
+        if made.action == TAKEN_BACK:
+            undone = Author(kind=PERSONA, name=made.author.name)
+        elif made.author != undone:
+            undone = None
+            lived.append(made)
+    return lived
 
 
 def _is_paused(made: Revision, now: datetime) -> bool:

@@ -15,9 +15,8 @@ from app.core.errors import Draining, RunOverlap
 from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.persona.errors import ToolRefused
-from app.persona.tools.authorship import Authorship
+from app.persona.tools.authorship import Authorship, By
 from app.persona.tools.lending import Lending
-from app.persona.tools.makers import KIND
 from app.persona.tools.starts import MOST_STARTED, Starts
 from app.persona.tools.task_arguments import (
     MOST_PREVIEWED,
@@ -33,7 +32,7 @@ from app.persona.tools.task_words import TaskWords, told, until
 from app.persona.tools.tool import Tool, Toolbox, Use
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
-from app.tasks.task import Author
+from app.tasks.task import author_of_run
 from app.tasks.timetable import Outlook
 
 MOST_LISTED = 100
@@ -187,7 +186,7 @@ class _Tasks:
         given = _given(arguments)
         tools = self._lending.handed_on(use.request.task, given.get("tools"))
         definition = {"type": "custom", **given, "tools": tools}
-        ahead = self._authorship.create(definition, _author(use))
+        ahead = self._authorship.create(definition, _by(use))
         may = f"it may use: {', '.join(tools)}" if tools else "it may use no tools"
         return f"created `{definition['id']}`: {told(ahead)}\n{may}"
 
@@ -202,7 +201,7 @@ class _Tasks:
         record = self._authorship.get(task_id)
         self._lending.refuse_stronger("changed", record.task, use.request.task)
         began = self._began(record, use)
-        record = self._authorship.change(record, changes, _author(use), began=began)
+        record = self._authorship.change(record, changes, _by(use), began=began)
         return f"updated `{task_id}`: {self._words.state(record)}"
 
     def pause(self, arguments: Mapping[str, Any], use: Use) -> str:
@@ -213,12 +212,12 @@ class _Tasks:
         if not record.task.enabled and "until" not in given:
             return f"`{task_id}` is paused already"
         self._lending.refuse_stronger("paused", record.task, use.request.task)
-        record = self._authorship.pause(record, given.get("until"), _author(use))
+        record = self._authorship.pause(record, given.get("until"), _by(use))
         return f"paused `{task_id}`{until(record.task)}; update_task with enabled=true resumes it"
 
     def delete(self, arguments: Mapping[str, Any], use: Use) -> str:
         task_id = arguments["id"]
-        self._authorship.delete(task_id, arguments["reason"], _author(use))
+        self._authorship.delete(task_id, arguments["reason"], _by(use))
         return f"deleted `{task_id}`; its runs and results stay readable"
 
     def run(self, arguments: Mapping[str, Any], use: Use) -> str:
@@ -283,8 +282,9 @@ class _Tasks:
         return record.last_run
 
 
-def _author(use: Use) -> Author:
-    return Author(kind=KIND, name=f"{use.request.task.id}/{use.request.occasion.run_id}")
+def _by(use: Use) -> By:
+    author = author_of_run(use.request.task.id, use.request.occasion.run_id)
+    return By(author=author, holding=use.request.changes.hold)
 
 
 def _given(arguments: Mapping[str, Any]) -> dict[str, Any]:
