@@ -36,6 +36,19 @@ class SystemClock:
         return event.wait(max(span.total_seconds(), 0.0))
 
 
+def until_look(now: datetime, every: timedelta) -> timedelta:
+    """Return the span until the next look of those who look `every` so often.
+
+    All look at the same moments: a machine that sleeps is woken once for all of them, and what
+    the first one needs is at hand for the others. These moments lie a quarter of a second after
+    the full ones, when tasks fire.
+    """
+    return every - (now - _FIRST_LOOK) % every
+
+
+_FIRST_LOOK = datetime(2001, 1, 1, 0, 0, 0, 250_000, tzinfo=UTC)
+
+
 class FakeClock:
     """A clock that stands still until it is told to move: for tests and simulations.
 

@@ -14,7 +14,7 @@ from math import ceil
 import structlog
 from sqlalchemy import Connection
 
-from app.core.clock import Clock
+from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
 from app.runs.attempts import Attempts, Wanted
@@ -197,7 +197,7 @@ class Engine:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
-            self._clock.wait(self._work, _LOOK_EVERY)
+            self._clock.wait(self._work, until_look(self._clock.now(), _LOOK_EVERY))
             self._work.clear()
             try:
                 while self.step():

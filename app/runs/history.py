@@ -150,6 +150,8 @@ class History:
 
     def is_due(self, now: datetime) -> bool:
         """Say whether a queued run may begin: cheap, asked every second."""
+        if not self._database.glance(statements.ANY_QUEUED):
+            return False
         with self._database.read() as connection:
             return bool(connection.execute(statements.ANY_DUE, {"now": now}).scalar_one())
 

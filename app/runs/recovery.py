@@ -11,6 +11,7 @@ from app.core.clock import Clock
 from app.core.errors import RevisionNotFound, SpaceError
 from app.database import Database
 from app.persona.errors import HistoryLost
+from app.runs import statements
 from app.runs.history import run_of
 from app.runs.ledger import Ledger
 from app.runs.processes import STALE_AFTER, Processes
@@ -27,6 +28,8 @@ _STAYS = "; what it had changed in the space could not be put back"
 _SETTLED_AFTER = timedelta(seconds=15)
 _STEP_OF_THE_CLOCK = timedelta(seconds=5)
 _STANDSTILL = timedelta(seconds=10)
+_PROCESSES_EVERY = timedelta(seconds=6)
+"""How often the processes are looked at while none of them runs anything."""
 _BATCH = 200
 
 Holder = tuple[int, str | None]
@@ -87,7 +90,7 @@ class Recovery:
         self._held_here = held_here
         self._taking_back = taking_back
         self._seen_wall, self._seen_ticks = clock.now(), clock.monotonic()
-        self._trusted_from = self._seen_ticks
+        self._trusted_from = self._processes_seen_until = self._seen_ticks
 
     def step(self) -> int:
         """Release the runs of dead processes and write result files that a kill prevented.
@@ -194,6 +197,9 @@ class Recovery:
             return 0
         # the runs are read before the processes: one that registers in between holds none of them
         running = self._running()
+        if not running and self._clock.monotonic() < self._processes_seen_until:
+            return 0
+        self._processes_seen_until = self._clock.monotonic() + _PROCESSES_EVERY.total_seconds()
         alive, dead = self._processes.split()
         held_here = self._held_here()
         long_ago = self._clock.now() - STALE_AFTER
@@ -214,6 +220,8 @@ class Recovery:
         return released
 
     def _running(self) -> list[Row[Any]]:
+        if not self._database.glance(statements.ANY_RUNNING):
+            return []
         query = select(runs.c.id, runs.c.attempt, runs.c.owner, runs.c.started_at)
         with self._database.read() as connection:
             return list(connection.execute(query.where(literal_column("runs.status = 'running'"))))
@@ -237,6 +245,8 @@ class Recovery:
             return False
 
     def _file_the_rest(self) -> None:
+        if not self._database.glance(statements.ANY_UNFILED):
+            return
         query = (
             select(runs)
             .where(

@@ -33,6 +33,10 @@ OPEN_RUNS_OF = BulkRead(_OPEN_RUNS.where(runs.c.task_id.in_(bindparam("task_ids"
 COUNT_RUNNING = select(func.count()).select_from(runs).where(RUNNING)
 LAST_DUE = select(func.max(runs.c.due_at)).where(QUEUED, runs.c.recorded_at <= _NOW)
 ANY_DUE = select(select(runs.c.id).where(_IS_DUE).exists())
+# mostly there is none, which a glance tells
+ANY_QUEUED = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued')"
+ANY_RUNNING = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'running')"
+ANY_UNFILED = "SELECT EXISTS (SELECT 1 FROM runs WHERE filed = 0)"
 NEXT_QUEUED = BulkRead(
     select(
         runs.c.id,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from app.core.clock import Clock
+from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable, PersonaTasksError
 from app.runs.processes import HEARTBEAT_EVERY, Liveness, Processes
 from app.runs.recovery import Recovery
@@ -58,7 +58,6 @@ class Clockwork:
         self._scheduler: _Scheduler | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._beat_at: float | None = None
         self._state = "stopped"
 
     def start(self, *, ticking: bool = True) -> None:
@@ -75,8 +74,11 @@ class Clockwork:
         except LedgerUnavailable as error:
             # the pulse goes on trying; a worker that gave up here would take the service with it
             log.warning("clock.starts_without_ledger", error=error.detail)
-        for name, part in (("heart", self._beat_in_time), ("pulse", self.pulse)):
-            thread = threading.Thread(target=self._loop, args=(part,), name=name, daemon=True)
+        for name, part, every in (
+            ("heart", self._beat, HEARTBEAT_EVERY),
+            ("pulse", self.pulse, _PULSE_EVERY),
+        ):
+            thread = threading.Thread(target=self._loop, args=(part, every), name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
         log.info("clock.started", process=self._processes.id)
@@ -141,10 +143,13 @@ class Clockwork:
                 # one that cannot do its work must not keep the others from theirs
                 log.warning("pulse.failed", error=error.detail)
 
-    def _loop(self, part: Callable[[], None]) -> None:
-        while not self._clock.wait(self._stopping, _PULSE_EVERY):
+    def _loop(self, part: Callable[[], None], every: timedelta) -> None:
+        look_every = every
+        while not self._clock.wait(self._stopping, until_look(self._clock.now(), look_every)):
+            look_every = _PULSE_EVERY  # again soon, if it fails
             try:
                 part()
+                look_every = every
             except PersonaTasksError as error:
                 log.warning("pulse.failed", error=error.detail)
             except Exception:
@@ -166,11 +171,5 @@ class Clockwork:
         since = self._clock.monotonic() - ticks if ticks is not None else 0.0
         return not self._is_alive() or since > _STUCK_AFTER.total_seconds()
 
-    def _beat_in_time(self) -> None:
-        since = self._clock.monotonic() - (self._beat_at or 0.0)
-        if self._beat_at is None or since >= HEARTBEAT_EVERY.total_seconds():
-            self._beat()
-
     def _beat(self) -> None:
         self._processes.beat(ticked_at=self.ticked_at, state=self._state)
-        self._beat_at = self._clock.monotonic()

@@ -16,7 +16,7 @@ from apscheduler.job import Job
 from apscheduler.jobstores.base import BaseJobStore
 from apscheduler.triggers.base import BaseTrigger
 
-from app.core.clock import Clock
+from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable
 from app.core.garbage import no_search
 from app.tasks.record import Snapshot, TaskRecord
@@ -106,7 +106,8 @@ class RegistryJobStore(BaseJobStore):  # type: ignore[misc]  # it has no types
 
     def get_next_run_time(self) -> datetime:
         """Return when to look again: at the next slot, or earlier to read the wall clock again."""
-        soon = self._clock.now() + LONGEST_WAIT
+        now = self._clock.now()
+        soon = now + until_look(now, LONGEST_WAIT)
         while self._heap and self._next.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return min(self._heap[0][0], soon) if self._heap else soon

@@ -146,14 +146,18 @@ class PlanningThread:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
-            self._clock.wait(self._work, _RETRY_AFTER)
+            self._work.wait()
             self._work.clear()
             try:
                 while self.step():
                     pass
             except LedgerUnavailable as error:
                 log.warning("planning.waits_for_ledger", error=error.detail)
-                self._clock.wait(self._stopping, _RETRY_AFTER)
+                self._try_again()
             except Exception:
                 log.exception("planning.step_broke")
-                self._clock.wait(self._stopping, _RETRY_AFTER)
+                self._try_again()
+
+    def _try_again(self) -> None:
+        self._clock.wait(self._stopping, _RETRY_AFTER)
+        self._work.set()

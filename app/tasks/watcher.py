@@ -9,14 +9,14 @@ from datetime import timedelta
 
 import structlog
 
-from app.core.clock import Clock
+from app.core.clock import Clock, until_look
 from app.core.errors import PersonaTasksError
 from app.tasks.desk import Desk
 from app.tasks.space_file import Signature, SpaceFile
 
 log = structlog.get_logger(__name__)
 
-EVERY = timedelta(milliseconds=200)
+EVERY = timedelta(milliseconds=500)
 AFTER_FAILURE = timedelta(seconds=2)
 _REST = 4  # times as long as a look took: looking costs a fifth of one core at most
 _STOP_TIMEOUT = 10.0
@@ -57,7 +57,7 @@ class Watcher:
             self._thread.join(_STOP_TIMEOUT)
 
     def _watch(self) -> None:
-        while not self._clock.wait(self._stop, self._every):
+        while not self._clock.wait(self._stop, until_look(self._clock.now(), self._every)):
             self.step()
 
     def step(self) -> bool:

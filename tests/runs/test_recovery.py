@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.core.clock import FakeClock
 from app.core.errors import SpaceError
@@ -18,7 +18,7 @@ from app.database import Database
 from app.runs.processes import STALE_AFTER, Place, Processes, is_gone, this_place
 from app.runs.recovery import Recovery
 from app.runs.run import Outcome, Status
-from app.runs.tables import runs
+from app.runs.tables import processes, runs
 from tests.house import MIDNIGHT, OWNER, House
 
 
@@ -57,6 +57,35 @@ def pulse(house: House, span: timedelta) -> int:
         house.processes.beat(ticked_at=None, state="ticking")
         released += house.recovery.step()
     return released
+
+
+def test_a_silent_process_is_forgotten_though_nothing_runs(house: House, tmp_path: Path) -> None:
+    there = House(house.database, tmp_path, clock=house.clock, pid=2)
+    there.processes.beat(ticked_at=MIDNIGHT, state="ticking")
+    pulse(house, timedelta(seconds=20))
+    assert house.processes.sharing == 2
+    pulse(house, timedelta(seconds=20))
+    assert house.processes.sharing == 1
+    with house.database.read() as connection:
+        assert list(connection.execute(select(processes.c.id)).scalars()) == [house.processes.id]
+
+
+def test_a_new_process_is_seen_within_seconds_and_sooner_while_something_runs(
+    house: House, tmp_path: Path
+) -> None:
+    pulse(house, timedelta(seconds=7))
+    second = House(house.database, tmp_path, clock=house.clock, pid=2)
+    second.processes.beat(ticked_at=MIDNIGHT, state="ticking")
+    pulse(house, timedelta(seconds=6))
+    assert house.processes.sharing == 2
+    house.add()
+    house.executions.start("daily_reflection")
+    house.claim()
+    pulse(house, timedelta(seconds=2))
+    third = House(house.database, tmp_path, clock=house.clock, pid=3)
+    third.processes.beat(ticked_at=MIDNIGHT, state="ticking")
+    pulse(house, timedelta(seconds=2))
+    assert house.processes.sharing == 3
 
 
 def test_a_run_of_a_silent_process_runs_again_once(dead: House, other: House) -> None:

@@ -1,11 +1,12 @@
 """The threads of a process beside those that run: one says that it lives, one watches."""
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
 from app.core.clock import FakeClock
+from app.core.errors import LedgerUnavailable
 from app.core.ids import RandomIds
 from app.runs.processes import STALE_AFTER, Processes, this_place
 from app.runs.tables import processes
@@ -54,3 +55,41 @@ def test_a_process_lives_in_the_eyes_of_the_others_while_its_upkeep_takes_long(
     finally:
         go_on.set()
         clockwork.stop()
+
+
+def test_a_beat_that_fails_is_tried_again_soon(services: Services) -> None:
+    beats: list[timedelta] = []
+    enough = threading.Event()
+
+    class Noted(FakeClock):
+        def wait(self, event: threading.Event, span: timedelta) -> bool:
+            if threading.current_thread().name != "heart" or enough.is_set():
+                return event.wait(60)
+            return super().wait(event, span)
+
+    class Failing(Processes):
+        def beat(self, *, ticked_at: datetime | None, state: str) -> None:
+            beats.append(clock.now() - EVENING)
+            if len(beats) == 6:
+                enough.set()
+            if len(beats) in {2, 3}:
+                raise LedgerUnavailable("it is away")
+            super().beat(ticked_at=ticked_at, state=state)
+
+    clock = Noted(EVENING)
+    clockwork = Clockwork(
+        RegistryJobStore(services.registry, clock),
+        services.planner,
+        PlanningThread(services.planner, clock, on_queued=lambda: None),
+        Failing(services.database, clock, RandomIds(), this_place()),
+        services.recovery,
+        clock,
+        upkeep=lambda: None,
+    )
+    clockwork.start(ticking=False)
+    try:
+        assert enough.wait(30)
+    finally:
+        clockwork.stop()
+    at = [beat.total_seconds() for beat in beats]
+    assert at == [0, 0.25, 2.25, 4.25, 10.25, 20.25]

@@ -1,5 +1,6 @@
 """Edits, outages and steps of the clock: every slot belongs to one definition and has one row."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from app.core.clock import FakeClock
 from app.core.errors import LedgerUnavailable
 from app.database import Database
 from app.runs.run import Status
@@ -311,6 +313,8 @@ def test_the_clock_of_a_process_rings_for_due_tasks_only(house: House) -> None:
     house.add("never", schedule="manual")
     store = opened(house)
     assert store.get_due_jobs(house.clock.now()) == []
+    assert store.get_next_run_time() == house.clock.now() + timedelta(seconds=0.25)
+    house.clock.advance(timedelta(seconds=0.25))
     assert store.get_next_run_time() == house.clock.now() + timedelta(seconds=1)
     house.clock.step_to(MIDNIGHT)
     (job,) = store.get_due_jobs(house.clock.now())
@@ -453,3 +457,24 @@ def test_what_could_not_be_planned_is_planned_when_the_ledger_answers_again(away
     assert planning.step()
     assert len(away.runs()) == len(queued) == 1
     assert not planning.step()
+
+
+def test_planning_tries_again_by_itself_though_nothing_rings_any_more(away: House) -> None:
+    queued = threading.Event()
+
+    class AnswersInTheEnd(FakeClock):
+        def wait(self, event: threading.Event, span: timedelta) -> bool:
+            is_away(away, False)
+            return super().wait(event, span)
+
+    planning = PlanningThread(away.planner, AnswersInTheEnd(MIDNIGHT), on_queued=queued.set)
+    away.add()
+    away.clock.step_to(MIDNIGHT)
+    planning.ring("daily_reflection")
+    is_away(away, True)
+    planning.start()
+    try:
+        assert queued.wait(30)
+    finally:
+        planning.stop()
+    assert len(away.runs()) == 1

@@ -10,14 +10,13 @@ from app.core.errors import LedgerUnavailable
 from app.tasks.desk import Desk
 from app.tasks.desk_report import SyncReport
 from app.tasks.space_file import Signature, SpaceFile
-from app.tasks.watcher import Watcher
+from app.tasks.watcher import EVERY, Watcher
 from tests.conftest import on_sqlite
 from tests.tasks.place import Place
 
 pytestmark = on_sqlite
 
 D = TypeVar("D", bound=Desk)
-TICK = timedelta(milliseconds=200)
 
 
 def watcher(place: Place, desk: Desk | None = None) -> Watcher:
@@ -32,7 +31,7 @@ def looks(place: Place, watching: Watcher, ticks: int) -> int:
     """Return how many of so many ticks had something to do."""
     done = 0
     for _ in range(ticks):
-        place.clock.advance(TICK)
+        place.clock.advance(EVERY)
         done += watching.step()
     return done
 
@@ -69,7 +68,7 @@ def test_a_change_by_the_api_is_shown_at_the_next_tick(place: Place, watching: W
 
 def test_a_run_is_shown_within_a_second(place: Place, watching: Watcher) -> None:
     place.run("a")
-    looks(place, watching, 5)
+    looks(place, watching, 2)
     assert place.entry("a")["run_count"] == 1
 
 
@@ -146,7 +145,7 @@ def test_it_survives_what_goes_wrong_and_tries_again_after_a_while(
     watching = watcher(place, failing)
     failing.error = error
     place.put("a", name="By the editor")
-    assert looks(place, watching, 50) == 5, "every two seconds"
+    assert looks(place, watching, 20) == 5, "every two seconds"
     failing.error = None
     looks(place, watching, 10)
     assert place.definition("a")["name"] == "By the editor"
