@@ -25,6 +25,7 @@ from app.persona.errors import (
 )
 from app.persona.fakes import ScriptedPersona
 from app.persona.kept_answers import KEPT_FOR
+from app.runs.processes import STALE_AFTER
 from app.wiring import Services, build
 from tests.conftest import EVENING, on_sqlite
 
@@ -354,13 +355,18 @@ def test_who_asks_while_the_first_call_goes_on_waits_for_its_answer(
 
 
 def test_who_waits_longer_than_an_answer_may_take_is_told_so(
-    client: FlaskClient, persona: ScriptedPersona, services: Services
+    client: FlaskClient,
+    persona: ScriptedPersona,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     slowly = Slowly()
     persona.say(slowly)
     answers: list[Any] = []
     thread = in_background(lambda: say(client.application.test_client(), key="a-run"), answers)
     assert slowly.begun.wait(30)
+    # each look of the one who waits is a real one, and a quarter of an hour has thousands
+    monkeypatch.setattr(services.chatting, "_longest", timedelta(seconds=20))
     response = say(client, key="a-run")
     assert (response.status_code, json.loads(response.data)["reason"]) == (504, "timeout")
     slowly.go_on.set()
@@ -385,8 +391,11 @@ def test_what_a_living_process_holds_is_left_to_it(
     services: Services,
     settings: Settings,
     clock: WatchedClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = build(settings, clock=clock, persona=persona)
+    # longer than a process may be silent
+    monkeypatch.setattr(services.chatting, "_longest", STALE_AFTER + timedelta(seconds=20))
 
     def beat() -> None:
         other.clockwork._processes.beat(ticked_at=None, state="working")
