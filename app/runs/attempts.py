@@ -178,7 +178,8 @@ class Attempts:
                     took = timedelta(seconds=self._clock.monotonic() - began)
                     self._clock.wait(self._hurry, max(_REST, took))
             finally:
-                self._looking = self._looking and not together
+                if together:
+                    self._looking = False
 
     def _those_to_close(self) -> list[Answered]:
         """Take all for which one look at the space does, unless somebody looks already; else one of

@@ -302,3 +302,39 @@ def test_a_drain_does_not_wait_for_more_to_look_at(place: Place) -> None:
     place.pool.go_on()
     place.closers.go_on()
     assert place.clock.now() == MIDNIGHT
+
+
+def test_who_closes_a_run_that_left_traces_leaves_the_looks_of_others_alone(place: Place) -> None:
+    class Watched(Attempts):
+        """Another thread's look ends at the worst moment: right after somebody asked about it."""
+
+        looks = True
+
+        @property
+        def _looking(self) -> bool:
+            looks = self.looks
+            self.other_look_ends()
+            return looks
+
+        @_looking.setter
+        def _looking(self, looks: bool) -> None:
+            self.looks = looks
+
+        def other_look_ends(self) -> None:
+            if "ended" not in self.__dict__:
+                self.__dict__["ended"] = True
+                self.looks = False
+
+    del place.attempts._looking
+    place.attempts.__class__ = Watched
+    attempts: Any = place.attempts
+    place.runner.recording = Unchanged()
+    attempts.begin([claim("loud")])
+    place.pool.go_on()
+    place.closers.go_on()
+    attempts.other_look_ends()
+    place.runner.recording = Silent()
+    attempts.begin([claim("silent")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.runner.closed == [["loud"], ["silent"]]
