@@ -166,10 +166,6 @@ class MemoryNotFound(PersonaTasksError):
         super().__init__(f"Memory not found: {memory_id}")
 
 
-class NotStoredWithOutcome(PersonaTasksError):
-    """What belongs to the outcome of a run cannot be stored with it."""
-
-
 class NoSuchFile(SpaceError):
     """The persona's space has no such file."""
 

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
+from app.core.errors import PersonaTasksError
 from app.database import Database
 from app.persona.client import PreviousRun
-from app.persona.errors import NotStoredWithOutcome
 from app.runs import statements
 from app.runs.run import WORKED, Origin, Outcome, Status
 from app.runs.tables import attempts, runs
@@ -25,6 +25,10 @@ from app.tasks.task import LastRun
 _BATCH = 500
 _CLAIM_TURN = "claim"
 TASK_DELETED = "task_deleted"
+
+
+class NotStoredWithOutcome(PersonaTasksError):
+    """What belongs to the outcome of a run cannot be stored with it."""
 
 
 @dataclass(frozen=True, kw_only=True)

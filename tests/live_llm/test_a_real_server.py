@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -15,6 +16,7 @@ from app.core import strict_json
 from app.core.clock import SystemClock
 from app.persona.errors import PersonaTooLong
 from app.persona.llm.chat import ModelOptions
+from app.persona.llm.dialect import Asked
 from app.persona.llm.openai import OpenAi
 from app.persona.llm.wire import HttpModel
 from app.persona.llm_persona import LlmPersona, Means
@@ -75,6 +77,14 @@ def _wait_for(base: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     pytest.fail(f"the server did not start: {log.read_text(errors='replace')[-2000:]}")
 
 
+class DemandingAi(OpenAi):
+    """Chat completions whose model has to call `feel`; of itself a random one calls nothing."""
+
+    def body(self, asked: Asked, *, stream: bool) -> dict[str, Any]:
+        choice = {"type": "function", "function": {"name": "feel"}}
+        return {**super().body(asked, stream=stream), "tool_choice": choice}
+
+
 def model_at(url: str, *, streams: bool = True) -> HttpModel:
     return HttpModel(OpenAi(), url, SystemClock(), streams=streams)
 
@@ -96,9 +106,9 @@ def test_it_answers(url: str, streams: bool) -> None:
 
 @both_ways
 def test_a_tool_that_it_must_use_is_called_with_arguments_that_fit(url: str, streams: bool) -> None:
-    options = ModelOptions(model="tiny", max_tokens=600, must_use="feel")
+    options = ModelOptions(model="tiny", max_tokens=600)
     completion = ask(
-        model_at(url, streams=streams),
+        HttpModel(DemandingAi(), url, SystemClock(), streams=streams),
         user("Write it down."),
         tools=[a_tool("feel", arguments=Feeling)],
         options=options,

@@ -45,8 +45,6 @@ class Anthropic:
             body["tools"] = tools
             if not asked.tools:
                 body["tool_choice"] = {"type": "none"}
-        if options.must_use is not None:
-            body["tool_choice"] = {"type": "tool", "name": options.must_use}
         if stream:
             body["stream"] = True
         return body

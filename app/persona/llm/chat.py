@@ -69,15 +69,11 @@ class Completion:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """Which model is asked and how; None means what the server does by itself.
-
-    `must_use` names the one tool that the model has to call.
-    """
+    """Which model is asked and how; None means what the server does by itself."""
 
     model: str
     temperature: float | None = None
     max_tokens: int | None = None
-    must_use: str | None = None
 
 
 OnText = Callable[[str], None]

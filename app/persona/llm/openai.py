@@ -42,8 +42,6 @@ class OpenAi:
             body["max_tokens"] = options.max_tokens
         if asked.tools:
             body["tools"] = [_tool(tool) for tool in asked.tools]
-        if options.must_use is not None:
-            body["tool_choice"] = {"type": "function", "function": {"name": options.must_use}}
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return body

@@ -103,6 +103,8 @@ class HttpModel:
                 if not self._leaves_out(body, options.model, error):
                     raise
             except _SilentStream:
+                if "stream" not in body:
+                    raise
                 # llama-cpp-python breaks off like this and tells the reason only without a stream
                 self._sender.forget()
                 streams = False

@@ -214,14 +214,6 @@ def test_arguments_that_are_no_object_are_shown_to_the_server_as_none(dialect: s
 
 
 @both_dialects
-def test_a_tool_may_be_demanded(dialect: str) -> None:
-    options = ModelOptions(model="tiny", must_use="append_file")
-    with ModelServer() as server:
-        ask(a_model(server, dialect), tools=[a_tool()], options=options)
-    assert "append_file" in json.dumps(server.bodies[0]["tool_choice"])
-
-
-@both_dialects
 def test_a_server_that_does_not_stream_is_understood(dialect: str) -> None:
     with ModelServer(Say(text="Whole."), streams=False) as server:
         assert ask(a_model(server, dialect)).text == "Whole."
@@ -338,6 +330,16 @@ def test_a_stream_that_says_nothing_is_asked_for_as_a_whole(dialect: str) -> Non
     first, second, third, fourth, _ = (received.connection for received in server.received)
     assert first != second, "a server that broke off may close its connection any moment"
     assert third != fourth
+
+
+@both_dialects
+def test_a_server_that_streams_nothing_even_unasked_is_asked_twice_at_most(dialect: str) -> None:
+    silent = Stream(data=b": so\n\n")
+    with ModelServer(silent, silent, Say(text="Too late.")) as server:
+        error = fail(a_model(server, dialect))
+    assert isinstance(error, PersonaProtocol)
+    assert "without a single event" in error.detail
+    assert ["stream" in body for body in server.bodies] == [True, False]
 
 
 def test_halves_of_a_character_find_each_other() -> None:
