@@ -3,7 +3,7 @@
 Time stands still until a test moves it. `step` does what the threads of a service would do.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -98,6 +98,22 @@ class AtOnce(Executor):
         future: Future[Any] = Future()
         future.set_result(fn(*args, **kwargs))
         return future
+
+
+class Later(Executor):
+    """An executor whose work is done when the test says so."""
+
+    def __init__(self) -> None:
+        self.work: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.work.append(lambda: fn(*args, **kwargs))
+        return Future()
+
+    def go_on(self) -> None:
+        work, self.work = self.work, []
+        for each in work:
+            each()
 
 
 def run_to_its_end(runner: Runner, claim: Claim) -> Outcome:
@@ -250,3 +266,15 @@ class House:
 
     def close(self) -> None:
         self.engine.drain(timedelta(0))
+
+
+def two_at_midnight(database: Database, folder: Path, tasks: int = 0) -> tuple[House, House]:
+    """Return two processes to whom a task is due, or so many named `task_00` and so on."""
+    here, there = House(database, folder), House(database, folder, pid=2)
+    for number in range(tasks):
+        here.add(f"task_{number:02}")
+    if not tasks:
+        here.add()
+    for house in (here, there):
+        house.clock.step_to(MIDNIGHT)
+    return here, there

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,23 +14,7 @@ from app.runs.ledger import Claim
 from app.runs.recording import Unchanged
 from app.runs.run import Origin, Outcome, Status
 from app.runs.runner import Answered
-from tests.house import MIDNIGHT
-
-
-class Later(Executor):
-    """An executor whose work is done when the test says so."""
-
-    def __init__(self) -> None:
-        self.work: list[Callable[[], Any]] = []
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.work.append(lambda: fn(*args, **kwargs))
-        return Future()
-
-    def go_on(self) -> None:
-        work, self.work = self.work, []
-        for each in work:
-            each()
+from tests.house import MIDNIGHT, Later
 
 
 class Silent(Unchanged):

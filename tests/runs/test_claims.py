@@ -16,7 +16,7 @@ from app.persona.fakes import ScriptedPersona
 from app.runs.engine import Engine
 from app.runs.run import Origin, Outcome, Status
 from app.runs.runner import Runner
-from tests.house import MIDNIGHT, OWNER, House
+from tests.house import MIDNIGHT, OWNER, House, two_at_midnight
 
 
 @pytest.fixture
@@ -25,10 +25,7 @@ def house(database: Database, tmp_path: Path) -> House:
 
 
 def test_a_claim_is_given_to_one_process_only(database: Database, tmp_path: Path) -> None:
-    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
-    here.add()
-    here.clock.step_to(MIDNIGHT)
-    there.clock.step_to(MIDNIGHT)
+    here, there = two_at_midnight(database, tmp_path)
     here.plan()
     assert len(here.claim()) == 1
     assert there.claim() == []
@@ -37,11 +34,7 @@ def test_a_claim_is_given_to_one_process_only(database: Database, tmp_path: Path
 def test_no_more_runs_go_on_than_there_are_places_in_all(
     database: Database, tmp_path: Path
 ) -> None:
-    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
-    for number in range(12):
-        here.add(f"task_{number:02}")
-    here.clock.step_to(MIDNIGHT)
-    there.clock.step_to(MIDNIGHT)
+    here, there = two_at_midnight(database, tmp_path, tasks=12)
     here.plan()
     assert len(here.claim(places=5)) == 5
     assert len(there.claim(places=8)) == 3
@@ -51,11 +44,8 @@ def test_no_more_runs_go_on_than_there_are_places_in_all(
 def test_no_process_takes_more_than_its_share_of_the_places(
     database: Database, tmp_path: Path
 ) -> None:
-    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
-    for number in range(12):
-        here.add(f"task_{number:02}")
+    here, there = two_at_midnight(database, tmp_path, tasks=12)
     for house in (here, there):
-        house.clock.step_to(MIDNIGHT)
         house.processes.beat(ticked_at=MIDNIGHT, state="ticking")
     here.plan()
     here.processes.split()
@@ -70,10 +60,7 @@ def test_no_process_takes_more_than_its_share_of_the_places(
 def test_an_outcome_from_a_process_that_lost_the_run_is_refused(
     database: Database, tmp_path: Path
 ) -> None:
-    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
-    here.add()
-    here.clock.step_to(MIDNIGHT)
-    there.clock.step_to(MIDNIGHT)
+    here, there = two_at_midnight(database, tmp_path)
     here.plan()
     (stale,) = here.claim()
     here.release()

@@ -10,10 +10,9 @@ import pytest
 from app.database import Database
 from app.persona.client import Request
 from app.persona.errors import HistoryLost
-from app.runs.recording import SpaceRecorder
 from tests.house import MIDNIGHT, House
 from tests.runs.hands import contents, doing, write, written_at
-from tests.runs.test_rollback import died, fill, house, killed
+from tests.runs.test_rollback import died, fill, house, killed, recorded_run
 
 NOTE = "note.md"
 
@@ -193,10 +192,7 @@ def test_a_run_whose_process_lives_changes_files_while_its_history_is_removed(
 ) -> None:
     (root / NOTE).write_text("before\n")
     one = house(database, tmp_path)
-    one.add("one")
-    one.executions.start("one")
-    (claim,) = one.claim()
-    changes = SpaceRecorder(one.space).begin(claim)
+    _, changes = recorded_run(one)
     changes.announce([NOTE])
     removed(repository)
     changes.announce(["other.md"])

@@ -14,7 +14,8 @@ from app.database import Database
 from app.persona.client import Request
 from app.persona.errors import PersonaCancelled
 from app.persona.fakes import ScriptedPersona
-from app.runs.recording import SpaceRecorder
+from app.runs.ledger import Claim
+from app.runs.recording import Recording, SpaceRecorder
 from app.runs.recovery import Recovery
 from app.runs.tables import runs
 from app.runs.taking_back import TakenBack, TakingBack
@@ -55,6 +56,14 @@ def done(before: Mapping[str, tuple[bytes, int]]) -> dict[str, tuple[bytes, int]
 
 def house(database: Database, folder: Path, pid: int = 1) -> House:
     return House(database, folder, persona=ScriptedPersona(has_hands=True), pid=pid)
+
+
+def recorded_run(house: House) -> tuple[Claim, Recording]:
+    """Claim a run; return it, and what records its changes."""
+    house.add("one")
+    house.executions.start("one")
+    (claim,) = house.claim()
+    return claim, SpaceRecorder(house.space).begin(claim)
 
 
 def kill_at(point: int, database: Database) -> None:
@@ -283,10 +292,7 @@ def test_what_was_announced_and_not_changed_keeps_no_run(
     """Its process died after what it changed was written down, before the outcome was."""
     before = contents(root)
     one = house(database, tmp_path)
-    one.add("one")
-    one.executions.start("one")
-    (claim,) = one.claim()
-    changes = SpaceRecorder(one.space).begin(claim)
+    _, changes = recorded_run(one)
     changes.announce([JOURNAL])
     changes.announce_all()
     assert changes.finish() == []
@@ -317,10 +323,7 @@ def test_nobody_holds_a_run_while_it_is_rolled_back(
 ) -> None:
     """Its process was only stopped, and goes on in that very moment."""
     one = house(database, tmp_path)
-    one.add("one")
-    one.executions.start("one")
-    (claim,) = one.claim()
-    changes = SpaceRecorder(one.space).begin(claim)
+    claim, changes = recorded_run(one)
     changes.announce([JOURNAL])
     refused: list[str] = []
 

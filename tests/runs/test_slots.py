@@ -13,7 +13,7 @@ from app.runs.ledger import Entry
 from app.runs.run import Origin, Status
 from app.runs.tables import runs
 from app.tasks.task import Author
-from tests.house import MIDNIGHT, OWNER, House
+from tests.house import MIDNIGHT, OWNER, House, two_at_midnight
 
 
 @pytest.fixture
@@ -51,10 +51,7 @@ def test_a_slot_that_is_planned_again_stays_one_row(house: House) -> None:
 def test_two_processes_that_ring_for_one_slot_write_it_down_once(
     database: Database, tmp_path: Path
 ) -> None:
-    here, there = House(database, tmp_path), House(database, tmp_path, pid=2)
-    here.add()
-    here.clock.step_to(MIDNIGHT)
-    there.clock.step_to(MIDNIGHT)
+    here, there = two_at_midnight(database, tmp_path)
     assert len(here.plan()) == 1
     assert there.planner.plan(["daily_reflection"]) == []
     assert len(there.runs()) == 1

@@ -2,33 +2,16 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from app.core.clock import FakeClock
 from app.database import Database
 from app.runs.results import file_name
 from app.runs.run import Run
-from tests.house import MIDNIGHT, OWNER, House
+from tests.house import MIDNIGHT, OWNER, House, Later
 
 SPAN = timedelta(seconds=5)
-
-
-class Later(Executor):
-    """An executor that does its work when it is told to."""
-
-    def __init__(self) -> None:
-        self.work: list[Callable[[], object]] = []
-
-    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        self.work.append(lambda: fn(*args, **kwargs))
-        return Future()
-
-    def do(self) -> None:
-        while self.work:
-            self.work.pop(0)()
 
 
 class Ringing(FakeClock):
@@ -61,7 +44,7 @@ def test_a_run_that_another_process_finished_is_waited_for_until_its_file_is_the
     database: Database, tmp_path: Path
 ) -> None:
     later = Later()
-    clock = Ringing(50, later.do)
+    clock = Ringing(50, later.go_on)
     one, other = two(database, tmp_path, clock, later)
     run_id = other.executions.start("one").id
     one.settle()
@@ -91,7 +74,7 @@ def test_a_run_whose_file_was_written_or_never_comes_is_not_waited_for(
     one, other = two(database, tmp_path, clock, later)
     run_id = other.executions.start("one").id
     one.settle()
-    later.do()
+    later.go_on()
     one.engine.step()
     one.results.remove([file_name(one.history.run(run_id))])
     other.engine.wait(run_id, SPAN)
