@@ -67,7 +67,6 @@ from app.wiring_persona import Being, build_being, lives_here, meaning_of
 log = structlog.get_logger(__name__)
 
 _DEFAULT_TASKS = Path(__file__).parent / "tasks" / "templates" / "defaults.json"
-_CLOSERS = 4
 _FILERS = 4
 
 
@@ -92,6 +91,7 @@ class Services:
     engine: Engine
     executions: Executions
     planner: Planner
+    processes: Processes
     clockwork: Clockwork
     auditor: Auditor
     recovery: Recovery
@@ -241,8 +241,9 @@ def build(
         owner=processes.id,
         places=settings.run_concurrency,
         sharing=lambda: processes.sharing,
+        is_known=lambda: processes.is_known,
         pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
-        closers=ThreadPoolExecutor(_CLOSERS, thread_name_prefix="close"),
+        closers=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="close"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
     executions = Executions(database, ledger, history, engine, keys, clock, ids)
@@ -299,6 +300,7 @@ def build(
         engine=engine,
         executions=executions,
         planner=planner,
+        processes=processes,
         clockwork=clockwork,
         auditor=Auditor(registry, history, book, clock),
         recovery=recovery,

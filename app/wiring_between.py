@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from app.core.clock import Clock
+from app.core.errors import PersonaTasksError
 from app.persona.capabilities import capabilities
 from app.persona.chatting import CHAT_TOOLS
 from app.runs.executions import Executions
@@ -13,6 +16,8 @@ from app.tasks.desk import Desk
 from app.tasks.registry import Registry
 from app.tasks.task import Task
 from app.wiring_persona import Being
+
+log = structlog.get_logger(__name__)
 
 _UPKEEP_EVERY = timedelta(minutes=10)
 
@@ -80,5 +85,16 @@ class Upkeep:
         self._next = clock.monotonic() + _UPKEEP_EVERY.total_seconds() / 10
 
     def __call__(self) -> None:
-        if self._clock.monotonic() >= self._next and not any(part() for part in self._parts):
+        if self._clock.monotonic() >= self._next and not any(map(_found_work, self._parts)):
             self._next = self._clock.monotonic() + _UPKEEP_EVERY.total_seconds()
+
+
+def _found_work(part: Callable[[], bool]) -> bool:
+    """Let a part remove some; one that cannot is left until the next time, the others go on."""
+    try:
+        return part()
+    except PersonaTasksError as error:
+        log.warning("upkeep.failed", error=error.detail)
+    except Exception:
+        log.exception("upkeep.broke")
+    return False

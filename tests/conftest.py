@@ -142,6 +142,12 @@ def services(settings: Settings, clock: Clock, persona: Persona) -> Iterator[Ser
     services.stop()
 
 
+def work(services: Services) -> None:
+    """Let services run what is queued, without a clock of their own."""
+    services.processes.beat(ticked_at=None, state="working")
+    services.engine.start()
+
+
 @pytest.fixture
 def client(settings: Settings, services: Services) -> FlaskClient:
     """A client of an app that serves from `services`."""

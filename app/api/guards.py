@@ -154,17 +154,19 @@ def _protected(application: "WSGIApplication") -> "WSGIApplication":
 
     def answering(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         def start(status: str, headers: _Headers, *error: Any) -> Callable[[bytes], object]:
-            return start_response(status, [*headers, *_safety(headers)], *error)
+            return start_response(status, [*headers, *_safety(status, headers)], *error)
 
         return application(environ, start)
 
     return answering
 
 
-def _safety(headers: _Headers) -> Iterator[tuple[str, str]]:
+def _safety(status: str, headers: _Headers) -> Iterator[tuple[str, str]]:
     given = {name.lower(): value for name, value in headers}
-    is_page = given.get("content-type", "").startswith("text/html")
-    yield "Content-Security-Policy", _PAGE_POLICY if is_page else _DATA_POLICY
+    # what "not modified" says a cache takes over, and it does not say what of
+    if not status.startswith("304"):
+        is_page = given.get("content-type", "").startswith("text/html")
+        yield "Content-Security-Policy", _PAGE_POLICY if is_page else _DATA_POLICY
     yield from _ALWAYS
     if "cache-control" not in given:
         yield "Cache-Control", "no-cache" if "etag" in given else "no-store"

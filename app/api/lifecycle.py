@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 CONNECTION_GRACE = timedelta(seconds=10)
 """How long a worker that stops lets open connections finish before it drains its runs."""
 
-_STOPPING = timedelta(seconds=20)
+_STOPPING = timedelta(seconds=30)
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 

@@ -11,38 +11,29 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
+
 from app.core.clock import Clock
 from app.runs.ledger import Claim
 from app.runs.run import Outcome
 from app.runs.runner import Answered, Runner
 
-_QUICK = timedelta(seconds=1)
-_AHEAD = 4
-_MOST_LEAVING = 3
-_UNKNOWN = timedelta(days=1).total_seconds()
-_WEIGHT_OF_LAST = 0.2
-_REST = timedelta(milliseconds=100)
+log = structlog.get_logger(__name__)
 
+_MOST_LEAVING = 3
+_SHORTEST_REST = timedelta(milliseconds=100)
+_LONGEST_REST = timedelta(seconds=1)
 
 _Going = tuple[Claim, threading.Event]
 """A run that goes on, and what tells it to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """How many claims are wanted that ask at once, and how many to wait for their turn.
+class Room:
+    """How many runs may begin here now, and how many that go on here take no place."""
 
-    `beside` is how many of the runs that go on here take no place.
-    """
-
-    places: int
-    ahead: int
+    free: int
     beside: int
-
-    @property
-    def any(self) -> bool:
-        """Whether any is wanted."""
-        return self.places + self.ahead > 0
 
 
 class Attempts:
@@ -70,14 +61,11 @@ class Attempts:
         # a process that stood still may claim a run again whose attempt it has not ended yet
         self._going_on: dict[tuple[str, int], _Going] = {}
         self._asking = 0
-        self._places = 0
-        self._next: deque[_Going] = deque()
         self._hurry = threading.Event()
         self._answered: list[Answered] = []
         self._looking = False
         self._ended: deque[tuple[Claim, Outcome]] = deque()
         self._storing: list[tuple[Claim, Outcome]] = []
-        self._usual = _UNKNOWN
 
     def held(self) -> set[str]:
         """Return the ids of the runs that go on here, or whose end is still to be stored."""
@@ -99,69 +87,44 @@ class Attempts:
     def is_idle(self) -> bool:
         """Whether nothing goes on and nothing is to be stored."""
         with self._lock:
-            return not self._going_on and not self._ended
-
-    @property
-    def is_ahead(self) -> bool:
-        """Whether runs wait here for a place, so that none is empty for a while."""
-        return bool(self._next)
+            return not (self._going_on or self._ended or self._storing)
 
     # ---- places
 
-    def wanted(self, places: int) -> "Wanted":
-        """Return what is wanted where so many runs may ask at one time.
+    def room(self, places: int) -> Room:
+        """Return what room there is where so many runs may ask at one time.
 
-        Of personas that answer within a second a quarter more is claimed ahead, so that no place
-        is empty while the ledger is written. None is wanted while many wait to be closed.
+        There is none while many wait to be closed.
         """
         with self._lock:
-            self._places = places
-            quick = self._usual <= _QUICK.total_seconds()
-            # who asks takes the next one along, so without anybody nothing may wait
-            ahead = min(places // _AHEAD, self._asking) if quick else 0
-            ahead = max(ahead - len(self._next), 0)
-            leaving = len(self._going_on) - self._asking - len(self._next)
-            free = max(places - self._asking, 0)
-            if leaving > _MOST_LEAVING * places:
-                free = ahead = 0
-            beside = leaving + len(self._next) + len(self._ended)
-            return Wanted(places=free, ahead=ahead, beside=beside)
+            leaving = len(self._going_on) - self._asking
+            is_crowded = leaving > _MOST_LEAVING * places
+            free = 0 if is_crowded else max(places - self._asking, 0)
+            return Room(free=free, beside=leaving + len(self._ended))
 
-    def begin(self, claims: Sequence[Claim], ahead: Sequence[Claim] = ()) -> None:
-        """Let runs ask; those that were claimed `ahead` each when another one has been answered."""
+    def begin(self, claims: Sequence[Claim]) -> None:
+        """Let runs ask."""
         starting = [(claim, threading.Event()) for claim in claims]
-        waiting = [(claim, threading.Event()) for claim in ahead]
         with self._lock:
-            for going in (*starting, *waiting):
+            for going in starting:
                 self._going_on[_key(going[0])] = going
             self._asking += len(starting)
-            self._next.extend(waiting)
         for going in starting:
-            self._pool.submit(self._ask, going)
-
-    def _taken(self) -> "_Going | None":
-        """Take the place of the next one, if there is one; the caller holds the lock."""
-        if not self._next or self._asking >= self._places:
-            return None
-        self._asking += 1
-        return self._next.popleft()
+            try:
+                self._pool.submit(self._ask, going)
+            except RuntimeError:
+                # the machine has no more threads: it waits until one of those there are is free
+                log.exception("run.waits_for_a_thread", run_id=going[0].run_id)
 
     # ---- from thread to thread
 
-    def _ask(self, first: "_Going") -> None:
-        going: _Going | None = first
-        while going is not None:
-            began = self._clock.monotonic()
-            answered = self._runner.ask(*going)
-            took = self._clock.monotonic() - began
-            with self._lock:
-                self._asking -= 1
-                self._answered.append(answered)
-                usual = min(self._usual, 2 * _QUICK.total_seconds())
-                self._usual = usual + _WEIGHT_OF_LAST * (took - usual)
-                going = self._taken()
-            self._on_progress()
-            self._closers.submit(self._close)
+    def _ask(self, going: _Going) -> None:
+        answered = self._runner.ask(*going)
+        with self._lock:
+            self._asking -= 1
+            self._answered.append(answered)
+        self._on_progress()
+        self._closers.submit(self._close)
 
     def _close(self) -> None:
         while closing := self._those_to_close():
@@ -176,7 +139,8 @@ class Attempts:
                 if together and len(closing) > 1:
                     # in a crowd more runs come together for the next look at the space
                     took = timedelta(seconds=self._clock.monotonic() - began)
-                    self._clock.wait(self._hurry, max(_REST, took))
+                    rest = min(max(_SHORTEST_REST, took), _LONGEST_REST)
+                    self._clock.wait(self._hurry, rest)
             finally:
                 if together:
                     self._looking = False

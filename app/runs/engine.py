@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
-from app.runs.attempts import Attempts, Wanted
+from app.runs.attempts import Attempts, Room
 from app.runs.history import History
 from app.runs.ledger import Claim, Ledger
 from app.runs.results import ResultFolder
@@ -30,7 +30,8 @@ _LOOK_EVERY = timedelta(seconds=1)
 _RETRY_AFTER = timedelta(milliseconds=500)
 _POLL = timedelta(milliseconds=250)
 _STOP_WITHIN = timedelta(seconds=3)
-_GATHERED_FOR = timedelta(milliseconds=20)
+_STORED_WITHIN = timedelta(seconds=17)
+"""Longer than a transaction waits for its turn."""
 _MOST_ENDED = 500
 _FILED_WITHIN = timedelta(minutes=1)
 """By then recovery has written the file that a dead process did not."""
@@ -43,8 +44,9 @@ class Engine:
     `places` is how many runs may ask their persona at one time over all processes of the ledger; no
     process takes more than its even share of them, as `sharing` tells how many do, or whoever came
     first would keep all of them. A run gives its place away with the persona's answer and counts as
-    running until its outcome is stored. `pool` has a thread for each place, `closers` look at what
-    runs changed, `filers` write result files.
+    running until its outcome is stored. Nothing begins before the others can know that this process
+    lives, as `is_known` tells. `pool` has a thread for each place, `closers` look at what runs
+    changed, `filers` write result files.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Engine:
         owner: str,
         places: int,
         sharing: Callable[[], int] = lambda: 1,
+        is_known: Callable[[], bool] = lambda: True,
         pool: Executor,
         closers: Executor,
         filers: Executor,
@@ -71,6 +74,7 @@ class Engine:
         self._owner = owner
         self._places = places
         self._sharing = sharing
+        self._is_known = is_known
         self._work = threading.Event()
         self._stopping = threading.Event()
         self._draining = threading.Event()
@@ -116,18 +120,17 @@ class Engine:
         self.begin_drain()
         self._wait_until(lambda: self._attempts.is_idle, grace, on_wait)
         # the ledger thread must not take the end of what is stopped now for an outcome
-        self._stop_ledger_thread()
+        self._stop_ledger_thread(on_wait)
         left = self._attempts.cancel()
         self._wait_until(lambda: self._attempts.count == 0, _STOP_WITHIN, on_wait)
         self._attempts.shut()
         self._filers.shutdown(wait=True)
         return self._finish_drain(left)
 
-    def _stop_ledger_thread(self) -> None:
+    def _stop_ledger_thread(self, on_wait: Callable[[], None]) -> None:
         self._stopping.set()
         self._work.set()
-        if self._thread is not None:
-            self._thread.join(_STOP_WITHIN.total_seconds())
+        self._wait_until(lambda: not self.is_running, _STORED_WITHIN, on_wait)
 
     def _finish_drain(self, stopped: Sequence[Claim]) -> list[Claim]:
         """Store what ended by itself; give back what ended only because it was told to."""
@@ -188,10 +191,11 @@ class Engine:
 
     def is_filed(self, run: Run) -> bool:
         """Say whether a finished run has its result file, or will have none before long."""
+        if self._clock.now() - (run.completed_at or run.recorded_at) >= _FILED_WITHIN:
+            return True
         if self._attempts.goes_on(run.id) or run.id in self._unfiled:
             return False
-        is_late = self._clock.now() - (run.completed_at or run.recorded_at) >= _FILED_WITHIN
-        return is_late or self._results.holds(run) or not self._history.is_unfiled(run.id)
+        return self._results.holds(run) or not self._history.is_unfiled(run.id)
 
     # ---- working
 
@@ -201,9 +205,7 @@ class Engine:
             self._work.clear()
             try:
                 while self.step():
-                    if self._attempts.is_ahead:
-                        # the more ends meanwhile, the fewer transactions it takes
-                        self._clock.wait(self._stopping, _GATHERED_FOR)
+                    pass
             except LedgerUnavailable as error:
                 log.warning("engine.waits_for_ledger", error=error.detail)
                 self._clock.wait(self._stopping, _RETRY_AFTER)
@@ -217,8 +219,8 @@ class Engine:
         """Store what ended and claim what may begin, in one transaction; say if there was any."""
         ended, filed = self._attempts.take_ended(_MOST_ENDED), self._take_filed()
         now = self._clock.now()
-        wanted = self._attempts.wanted(ceil(self._places / self._sharing()))
-        may_claim = wanted.any and not self.is_draining
+        room = self._attempts.room(ceil(self._places / self._sharing()))
+        may_claim = room.free > 0 and self._may_claim()
         if not ended and not filed and not (may_claim and self._history.is_due(now)):
             return False
         self._unfiled.update(claim.run_id for claim, _ in ended)
@@ -226,7 +228,7 @@ class Engine:
             with self._database.write() as connection:
                 accepted = self._ledger.finish(connection, ended)
                 self._ledger.mark_filed(connection, filed)
-                claims, ahead = self._claimed(connection, wanted, now) if may_claim else ([], [])
+                claims = self._claimed(connection, room, now) if may_claim else []
         except LedgerUnavailable:
             self._attempts.give_back(ended)
             self._filed.extendleft(reversed(filed))
@@ -234,30 +236,25 @@ class Engine:
         except Exception:
             # one outcome that the database refuses must not keep all the others from being stored
             log.exception("engine.batch_refused", runs=len(ended))
-            accepted, claims, ahead = self._store_one_by_one(ended), [], []
+            accepted, claims = self._store_one_by_one(ended), []
             self._filed.extendleft(reversed(filed))
         finally:
             self._attempts.stored()
-        self._attempts.begin(claims, ahead)
         self._note_refused(ended, accepted)
         if accepted:
             self._filers.submit(self._file, accepted)
+        self._attempts.begin(claims)
         return bool(ended or claims)
 
-    def _claimed(
-        self, connection: Connection, wanted: Wanted, now: datetime
-    ) -> tuple[list[Claim], list[Claim]]:
-        """Claim for the places that are free, and where all are taken then, some ahead."""
+    def _may_claim(self) -> bool:
+        """Say whether runs may begin here; those of a process nobody knows would pass for lost."""
+        return self._is_known() and not self.is_draining
 
-        def claim(places: int, most_running: int) -> list[Claim]:
-            return self._ledger.claim(
-                connection, owner=self._owner, now=now, places=places, most_running=most_running
-            )
-
-        most = self._places + wanted.beside
-        claims = claim(wanted.places, most)
-        is_full = len(claims) == wanted.places
-        return claims, claim(wanted.ahead, most + wanted.ahead) if is_full else []
+    def _claimed(self, connection: Connection, room: Room, now: datetime) -> list[Claim]:
+        most = self._places + room.beside
+        return self._ledger.claim(
+            connection, owner=self._owner, now=now, places=room.free, most_running=most
+        )
 
     def _store_one_by_one(
         self, ended: Sequence[tuple[Claim, Outcome]]

@@ -87,7 +87,8 @@ class Liveness:
 class Processes:
     """Keeps the row of this process and looks at those of the others.
 
-    `sharing` is how many processes, this one included, were found to take runs at the last look.
+    `sharing` is how many processes, this one included, were found to take runs at the last look;
+    `is_known` says whether this one has a row by which the others see that it lives.
     """
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, here: Place) -> None:
@@ -96,6 +97,7 @@ class Processes:
         self._here = here
         self.id = ids.new(clock.now())
         self.sharing = 1
+        self.is_known = False
 
     def beat(self, *, ticked_at: datetime | None, state: str) -> None:
         """Say that this process lives; `state` is ticking, draining or working."""
@@ -114,6 +116,7 @@ class Processes:
                 connection.execute(
                     insert(processes).values(id=self.id, started_at=now, **place, **fresh)
                 )
+        self.is_known = True
 
     def leave(self) -> None:
         """Take the row of this process away: it holds nothing any more."""

@@ -87,16 +87,14 @@ class ResultFolder:
         """Remove files; one that is gone already is no error."""
         try:
             folder = self._open()
+            try:
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             raise SpaceError(f"results cannot be removed from {self.path}: {error}") from error
-        try:
-            for name in names:
-                try:
-                    os.unlink(name, dir_fd=folder)
-                except FileNotFoundError:
-                    continue
-        finally:
-            os.close(folder)
 
     def sweep(self, before: datetime) -> None:
         """Remove what a kill left half-written before that time; it is never read."""

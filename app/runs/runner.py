@@ -122,8 +122,8 @@ class Runner:
     def _closed(self, answered: Answered, seen: str | None, *, is_lost: bool) -> Outcome:
         try:
             compared = [tidy(each.path) for each in answered.promises]
-            changes = () if is_lost else self._changes(answered, compared, seen)
-            return self._compared(answered, changes)
+            changes = None if is_lost else self._changes(answered, compared, seen)
+            return self._unknown(answered) if changes is None else self._compared(answered, changes)
         except Exception as error:
             log.exception("space.changes_unknown", run_id=answered.claim.run_id)
             outcome = answered.outcome
@@ -182,17 +182,33 @@ class Runner:
 
     def _changes(
         self, answered: Answered, compared: Collection[str], seen: str | None
-    ) -> Sequence[Changed]:
-        """Return what the run changed; while the ledger does not answer, ask it again."""
+    ) -> Sequence[Changed] | None:
+        """Return what the run changed, None where nobody knows.
+
+        While the ledger does not answer, it is asked again.
+        """
         while True:
             try:
                 return answered.recording.finish(compared, seen)
             except LedgerUnavailable:
                 if self._clock.wait(answered.cancelled, _ASK_AGAIN_AFTER):
-                    return ()
+                    return None
             except SpaceError as error:
                 log.error("space.changes_unknown", error=error.detail)
-                return ()
+                return None
+
+    def _unknown(self, answered: Answered) -> Outcome:
+        """Return what is to be said where nobody knows whether the promises were kept."""
+        if not answered.promises:
+            return answered.outcome
+        if answered.cancelled.is_set():
+            return self._ended(Status.CANCELLED, PersonaCancelled.reason, PersonaCancelled())
+        return replace(
+            answered.outcome,
+            status=Status.FAILED,
+            reason="space_error",
+            error="what it changed in the space is not known",
+        )
 
     def _compared(self, answered: Answered, changes: Sequence[Changed]) -> Outcome:
         """Let the outcome say what was changed, and fail where less was than was promised."""

@@ -72,7 +72,7 @@ class Clockwork:
         try:
             self._beat()
         except LedgerUnavailable as error:
-            # the pulse goes on trying; a worker that gave up here would take the service with it
+            # the heart goes on trying; a worker that gave up here would take the service with it
             log.warning("clock.starts_without_ledger", error=error.detail)
         for name, part, every in (
             ("heart", self._beat, HEARTBEAT_EVERY),
@@ -137,24 +137,14 @@ class Clockwork:
             log.error("clock.thread_died", ticked_at=str(self.ticked_at))
             self._start_scheduler()
         for part in (self._recovery.step, self._planner.mend_clock_ahead, self._upkeep):
-            try:
-                part()
-            except PersonaTasksError as error:
-                # one that cannot do its work must not keep the others from theirs
-                log.warning("pulse.failed", error=error.detail)
+            # one that cannot do its work must not keep the others from theirs
+            _goes_well(part)
 
     def _loop(self, part: Callable[[], None], every: timedelta) -> None:
-        look_every = every
+        look_every = _PULSE_EVERY
         while not self._clock.wait(self._stopping, until_look(self._clock.now(), look_every)):
-            look_every = _PULSE_EVERY  # again soon, if it fails
-            try:
-                part()
-                look_every = every
-            except PersonaTasksError as error:
-                log.warning("pulse.failed", error=error.detail)
-            except Exception:
-                # these threads keep this process alive in the eyes of the others: note it, go on
-                log.exception("pulse.broke")
+            # again soon, where it failed
+            look_every = every if _goes_well(part) else _PULSE_EVERY
 
     def _start_scheduler(self) -> None:
         scheduler = _Scheduler(timezone=UTC, daemon=True)
@@ -173,3 +163,16 @@ class Clockwork:
 
     def _beat(self) -> None:
         self._processes.beat(ticked_at=self.ticked_at, state=self._state)
+
+
+def _goes_well(part: Callable[[], object]) -> bool:
+    """Do a part of the watching and say whether it went well; the thread goes on in any case."""
+    try:
+        part()
+    except PersonaTasksError as error:
+        log.warning("pulse.failed", error=error.detail)
+    except Exception:
+        log.exception("pulse.broke")
+    else:
+        return True
+    return False

@@ -9,7 +9,7 @@ from app.core.clock import Clock
 from app.persona.client import Persona
 from app.wiring import Services, build
 from tests.api.clocks import ShiftedClock
-from tests.conftest import EVENING
+from tests.conftest import EVENING, work
 
 
 @pytest.fixture
@@ -21,6 +21,6 @@ def clock() -> ShiftedClock:
 def services(settings: Settings, clock: Clock, persona: Persona) -> Iterator[Services]:
     services = build(settings, clock=clock, persona=persona)
     services.prepare()
-    services.engine.start()
+    work(services)
     yield services
     services.stop()

@@ -14,7 +14,7 @@ from app.config import Settings, read_settings
 from app.core.clock import Clock
 from app.persona.feelings.mirror import LOG_FILE, MOOD_FILE
 from app.wiring import Services, build
-from tests.conftest import on_sqlite
+from tests.conftest import on_sqlite, work
 from tests.persona.model_server import ModelServer, Say
 
 DEFAULTS = {
@@ -93,7 +93,7 @@ def settings(
 def services(settings: Settings, clock: Clock) -> Iterator[Services]:
     services = build(settings, clock=clock)
     services.prepare()
-    services.engine.start()
+    work(services)
     yield services
     services.stop()
 

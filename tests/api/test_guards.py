@@ -327,6 +327,15 @@ def test_json_that_a_lenient_reader_would_take_is_refused(client: FlaskClient, b
 # ---- what every answer carries
 
 
+def test_what_is_not_modified_says_nothing_of_what_the_page_may_do(client: FlaskClient) -> None:
+    with client.get("/api/docs") as response:
+        tag = response.headers["ETag"]
+    with client.get("/api/docs", headers={"If-None-Match": tag}) as again:
+        assert again.status_code == 304
+        assert "Content-Security-Policy" not in again.headers
+        assert again.headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.mark.parametrize("path", ["/api/tasks", "/api/nowhere", "/livez", "/api/docs", "/"])
 def test_every_answer_carries_the_headers_that_keep_browsers_safe(
     client: FlaskClient, path: str

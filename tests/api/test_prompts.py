@@ -13,7 +13,7 @@ from app.config import Settings, read_settings
 from app.core.clock import Clock
 from app.persona.fakes import ScriptedPersona
 from app.wiring import Services, build
-from tests.conftest import on_sqlite
+from tests.conftest import on_sqlite, work
 from tests.persona.model_server import ModelServer, Say
 
 PREVIEW = "/api/tasks/daily_reflection/prompt-preview"
@@ -103,7 +103,7 @@ def test_with_a_model_the_messages_are_shown_and_a_run_sends_them(
 
 def preview_and_run(settings: Settings, services: Services) -> tuple[Any, Any]:
     services.prepare()
-    services.engine.start()
+    work(services)
     client = create_app(settings, services_factory=lambda: services).test_client()
     shown = body_of(client.post(PREVIEW))
     run_id = body_of(client.post(EXECUTE))["run_id"]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.core.clock import FakeClock
-from app.runs.attempts import Attempts, Wanted
+from app.runs.attempts import Attempts, Room
 from app.runs.ledger import Claim
 from app.runs.recording import Unchanged
 from app.runs.run import Origin, Outcome, Status
@@ -62,19 +63,8 @@ class Place:
     def _count(self) -> None:
         self.progress += 1
 
-    def wanted(self, places: int) -> int:
-        return self.attempts.wanted(places).places
-
-    def has_learned_that_it_is_quick(self) -> None:
-        for number in range(40):
-            self.attempts.wanted(1)
-            self.attempts.begin([claim(f"quick-{number}")])
-            self.pool.go_on()
-            self.closers.go_on()
-        self.attempts.take_ended()
-        self.attempts.stored()
-        self.runner.asked.clear()
-        self.runner.closed.clear()
+    def free(self, places: int) -> int:
+        return self.attempts.room(places).free
 
 
 def claim(run_id: str) -> Claim:
@@ -99,24 +89,23 @@ def place() -> Place:
 
 
 def test_a_run_gives_its_place_away_with_the_answer(place: Place) -> None:
-    assert place.wanted(1) == 1
+    assert place.free(1) == 1
     place.attempts.begin([claim("one")])
-    assert place.attempts.wanted(1) == Wanted(places=0, ahead=0, beside=0)
+    assert place.attempts.room(1) == Room(free=0, beside=0)
     place.pool.go_on()
-    free = Wanted(places=1, ahead=0, beside=1)
-    assert place.attempts.wanted(1) == free, "it runs still, but takes no place"
+    free = Room(free=1, beside=1)
+    assert place.attempts.room(1) == free, "it runs still, but takes no place"
     assert place.attempts.held() == {"one"}
     place.closers.go_on()
-    assert place.attempts.wanted(1) == free, "until its outcome is taken to be stored"
+    assert place.attempts.room(1) == free, "until its outcome is taken to be stored"
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
-    assert place.attempts.wanted(1) == Wanted(places=1, ahead=0, beside=0)
+    assert place.attempts.room(1) == Room(free=1, beside=0)
     assert place.attempts.held() == {"one"}
     place.attempts.stored()
     assert place.attempts.held() == set()
 
 
 def test_each_answer_and_each_outcome_is_told(place: Place) -> None:
-    place.wanted(1)
     place.attempts.begin([claim("one")])
     place.pool.go_on()
     assert place.progress == 1
@@ -124,55 +113,7 @@ def test_each_answer_and_each_outcome_is_told(place: Place) -> None:
     assert place.progress == 2
 
 
-def test_nothing_is_claimed_ahead_of_a_persona_that_takes_its_time(place: Place) -> None:
-    place.runner.takes = timedelta(seconds=30)
-    assert place.wanted(8) == 8
-    place.attempts.begin([claim(str(number)) for number in range(8)])
-    place.pool.go_on()
-    assert place.wanted(8) == 8
-
-
-def test_of_a_quick_persona_a_quarter_more_is_claimed_and_asks_when_another_was_answered(
-    place: Place,
-) -> None:
-    place.has_learned_that_it_is_quick()
-    assert place.attempts.wanted(8) == Wanted(places=8, ahead=0, beside=0), "nobody takes it along"
-    place.attempts.begin([claim(str(number)) for number in range(8)])
-    assert place.attempts.wanted(8) == Wanted(places=0, ahead=2, beside=0)
-    place.attempts.begin([], ahead=[claim("8"), claim("9")])
-    assert place.attempts.is_ahead
-    assert place.attempts.wanted(8) == Wanted(places=0, ahead=0, beside=2)
-    assert len(place.pool.work) == 8, "no more ask at one time than there are places"
-    at_once: list[int] = []
-    place.runner.on_ask = lambda: at_once.append(place.attempts._asking)
-    place.pool.work.pop(0)()
-    assert place.runner.asked == ["0", "8", "9"], "who answered takes the next ones along"
-    assert at_once == [8, 8, 8]
-    assert not place.attempts.is_ahead
-
-
-def test_a_persona_that_becomes_slow_is_found_out(place: Place) -> None:
-    place.has_learned_that_it_is_quick()
-    place.wanted(8)
-    place.attempts.begin([claim("quick")])
-    assert place.attempts.wanted(8).ahead == 1
-    place.runner.takes = timedelta(minutes=1)
-    place.pool.go_on()
-    place.attempts.begin([claim("slow")])
-    assert place.attempts.wanted(8).ahead == 0
-
-
-def test_places_that_were_taken_away_are_not_used(place: Place) -> None:
-    place.has_learned_that_it_is_quick()
-    place.wanted(8)
-    place.attempts.begin([claim(str(number)) for number in range(8)], ahead=[claim("8")])
-    assert place.wanted(4) == 0, "another process has come, and takes its share"
-    place.pool.work.pop(0)()
-    assert place.runner.asked == ["0"]
-
-
 def test_runs_that_ended_meanwhile_share_one_look(place: Place) -> None:
-    place.wanted(4)
     place.attempts.begin([claim(name) for name in "abc"])
     place.pool.go_on()
     place.closers.go_on()
@@ -182,7 +123,6 @@ def test_runs_that_ended_meanwhile_share_one_look(place: Place) -> None:
 
 def test_runs_that_announced_changes_are_closed_one_by_one(place: Place) -> None:
     place.runner.recording = Unchanged()
-    place.wanted(4)
     place.attempts.begin([claim(name) for name in "ab"])
     place.pool.go_on()
     place.closers.go_on()
@@ -190,7 +130,6 @@ def test_runs_that_announced_changes_are_closed_one_by_one(place: Place) -> None
 
 
 def test_who_looks_goes_on_with_what_came_meanwhile(place: Place) -> None:
-    place.wanted(4)
     place.attempts.begin([claim("first"), claim("second")])
     place.pool.work.pop(0)()
 
@@ -206,7 +145,6 @@ def test_who_looks_goes_on_with_what_came_meanwhile(place: Place) -> None:
 
 
 def test_after_a_crowd_the_next_look_waits_for_more(place: Place) -> None:
-    place.wanted(2)
     place.attempts.begin([claim("one")])
     place.pool.go_on()
     place.closers.go_on()
@@ -217,21 +155,60 @@ def test_after_a_crowd_the_next_look_waits_for_more(place: Place) -> None:
     assert place.clock.now() > MIDNIGHT
 
 
+def test_after_a_look_that_took_long_the_next_one_comes_soon(place: Place) -> None:
+    place.runner.on_close = lambda: place.clock.advance(timedelta(minutes=10)) and None
+    place.attempts.begin([claim("one"), claim("two")])
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.clock.now() - MIDNIGHT <= timedelta(minutes=10, seconds=1)
+
+
+def test_places_that_were_taken_away_are_not_used(place: Place) -> None:
+    place.attempts.begin([claim(str(number)) for number in range(8)])
+    assert place.free(4) == 0, "another process has come, and takes its share"
+    place.pool.work.pop()()
+    assert place.free(4) == 0
+    assert place.free(8) == 1
+
+
+def test_where_the_machine_has_no_more_threads_the_others_begin_all_the_same(
+    place: Place,
+) -> None:
+    class Full(Later):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            queued = super().submit(fn, *args, **kwargs)
+            if len(self.work) == 1:
+                raise RuntimeError("can't start new thread")
+            return queued
+
+    place.attempts._pool = place.pool = Full()
+    place.attempts.begin([claim("one"), claim("two")])
+    place.pool.go_on()
+    assert place.runner.asked == ["one", "two"]
+
+
+def test_what_is_just_being_stored_is_not_over(place: Place) -> None:
+    place.attempts.begin([claim("one")])
+    place.pool.go_on()
+    place.closers.go_on()
+    place.attempts.take_ended()
+    assert not place.attempts.is_idle
+    place.attempts.stored()
+    assert place.attempts.is_idle
+
+
 def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
     for number in range(7):
-        place.wanted(2)
         place.attempts.begin([claim(str(number))])
         place.pool.go_on()
-    assert place.wanted(2) == 0
+    assert place.free(2) == 0
     place.closers.go_on()
-    assert place.wanted(2) == 2
+    assert place.free(2) == 2
 
 
-def test_all_are_told_to_end_those_that_wait_too(place: Place) -> None:
-    place.has_learned_that_it_is_quick()
-    place.wanted(4)
-    place.attempts.begin([claim(name) for name in "abcd"], ahead=[claim("e")])
-    assert {each.run_id for each in place.attempts.cancel()} == set("abcde")
+def test_all_are_told_to_end(place: Place) -> None:
+    place.attempts.begin([claim(name) for name in "abcd"])
+    assert {each.run_id for each in place.attempts.cancel()} == set("abcd")
     place.pool.go_on()
     place.closers.go_on()
     assert {outcome.status for _, outcome in place.attempts.take_ended()} == {Status.CANCELLED}
@@ -243,7 +220,6 @@ def test_a_run_may_go_on_here_twice_where_the_process_stood_still(
     place: Place, recording: Unchanged
 ) -> None:
     place.runner.recording = recording
-    place.wanted(2)
     place.attempts.begin([claim("one"), replace(claim("one"), attempt=2)])
     place.pool.go_on()
     place.closers.work.pop(0)()
@@ -258,7 +234,6 @@ def test_a_run_may_go_on_here_twice_where_the_process_stood_still(
 
 
 def test_each_outcome_is_there_as_soon_as_its_run_is_closed(place: Place) -> None:
-    place.wanted(2)
     place.attempts.begin([claim("one"), claim("two")])
     place.pool.go_on()
     close = place.runner.close
@@ -280,7 +255,6 @@ def test_each_outcome_is_there_as_soon_as_its_run_is_closed(place: Place) -> Non
 
 def test_a_drain_does_not_wait_for_more_to_look_at(place: Place) -> None:
     place.attempts.cancel()
-    place.wanted(2)
     place.attempts.begin([claim("one"), claim("two")])
     place.pool.go_on()
     place.closers.go_on()

@@ -94,6 +94,17 @@ def house_response(house: House) -> str | None:
     return run.response
 
 
+def test_a_process_that_the_others_do_not_know_of_begins_nothing(house: House) -> None:
+    house.engine._is_known = lambda: house.processes.is_known
+    house.add()
+    house.executions.start("daily_reflection")
+    house.settle()
+    assert house.outcomes() == [("queued", None)]
+    house.processes.beat(ticked_at=MIDNIGHT, state="ticking")
+    house.settle()
+    assert house.outcomes() == [("succeeded", None)]
+
+
 def test_a_process_that_drains_begins_nothing_that_is_queued(house: House) -> None:
     house.add()
     house.clock.step_to(MIDNIGHT)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from app.core.clock import FakeClock
 from app.database import Database
 from app.runs.results import file_name
@@ -64,6 +66,20 @@ def test_a_file_that_does_not_come_is_not_waited_for_without_end(
     assert not other.engine.wait(run_id, SPAN).status.is_open
     assert timedelta(minutes=1) <= clock.now() - MIDNIGHT + timedelta(hours=1)
     assert clock.now() - MIDNIGHT + timedelta(hours=1) < timedelta(minutes=2)
+
+
+def test_a_file_that_this_process_cannot_get_written_is_not_waited_for_without_end(
+    database: Database, tmp_path: Path
+) -> None:
+    def give_up() -> None:
+        pytest.fail("it waits for ever")
+
+    house = House(database, tmp_path, clock=Ringing(1000, give_up))
+    house.engine._filers = Later()
+    house.add("one")
+    run_id = house.executions.start("one").id
+    house.settle()
+    assert not house.engine.wait(run_id, SPAN).status.is_open
 
 
 def test_a_run_whose_file_was_written_or_never_comes_is_not_waited_for(
