@@ -136,7 +136,7 @@ class SpaceRecorder:
 
 
 class _Attempt:
-    """The changes of one attempt; its methods are called by the thread of the run."""
+    """The changes of one attempt; its methods are called by one thread at a time."""
 
     def __init__(self, space: Space, claim: Claim) -> None:
         self._space = space

@@ -50,7 +50,8 @@ class Kept:
         return 0o755 if self.program else 0o644
 
 
-_LOCK_TRIED_EVERY = timedelta(milliseconds=2)
+_LOCK_TRIED_AFTER = timedelta(milliseconds=2)
+_LOCK_TRIED_AT_LEAST_EVERY = timedelta(milliseconds=20)
 _LOCK_TRIED_FOR = timedelta(minutes=2)
 """The first look at a large space takes long; longer than this only what is stopped."""
 
@@ -248,6 +249,7 @@ class Store:
 
     def _lock(self, descriptor: int, how: int) -> None:
         end = self._clock.monotonic() + _LOCK_TRIED_FOR.total_seconds()
+        never, pause = threading.Event(), _LOCK_TRIED_AFTER
         while True:
             try:
                 fcntl.flock(descriptor, how | fcntl.LOCK_NB)
@@ -255,7 +257,8 @@ class Store:
             except BlockingIOError:
                 if self._clock.monotonic() >= end:
                     raise SpaceBusy("another process keeps the history of the space") from None
-            self._clock.wait(threading.Event(), _LOCK_TRIED_EVERY)
+            self._clock.wait(never, pause)
+            pause = min(2 * pause, _LOCK_TRIED_AT_LEAST_EVERY)
 
     @property
     def _repository(self) -> pygit2.Repository:
