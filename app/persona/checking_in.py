@@ -11,7 +11,7 @@ from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.feelings.mood import Mood
 from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, distance
 from app.persona.findings import Findings
-from app.persona.sections import Block, cited, section, stands, told_once, whole
+from app.persona.sections import Composition, cited, section, stands, told_once, whole
 from app.persona.themes import LONGEST_QUOTE, Quote, Source, passages
 from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
 
@@ -34,10 +34,11 @@ _WISH = re.compile(
 )
 
 
-def check_in(f: Findings) -> list[Block]:
-    """Return the blocks of a check-in."""
+def check_in(f: Findings) -> Composition:
+    """Return a check-in; its inner view is how what was lived since the last one reads, which so
+    moves the mood once."""
     recent = f.recent_sources
-    reading = _lately(f)
+    reading = read_affect("\n\n".join(source.text for source in recent), f.lexicon)
     blocks = [
         *section("The mood now", [*_now(f), *_on_file(f)]),
         *section("Against the time before", _against(f)),
@@ -45,13 +46,10 @@ def check_in(f: Findings) -> list[Block]:
         *section("The strongest moments", _moments(f)),
         *section("Wishes and needs", _wishes(f, recent)),
     ]
-    return told_once(blocks)
+    return Composition(blocks=told_once(blocks), inner=_inner_view(f, reading))
 
 
-def inner_view(f: Findings) -> Inner | None:
-    """Return how the persona feels about what was lived since the last check-in, which so moves
-    the mood once; None where no word of it carries feeling."""
-    reading = _lately(f)
+def _inner_view(f: Findings, reading: Reading) -> Inner | None:
     if not reading.count:
         return None
     affect, since = reading.affect, day_and_time(f.since, f.zone)
@@ -62,10 +60,6 @@ def inner_view(f: Findings) -> Inner | None:
         arousal=affect.arousal,
         dominance=affect.dominance,
     )
-
-
-def _lately(f: Findings) -> Reading:
-    return read_affect("\n\n".join(source.text for source in f.recent_sources), f.lexicon)
 
 
 def _now(f: Findings) -> list[str]:

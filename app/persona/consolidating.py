@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.persona.contradictions import contradictions
 from app.persona.findings import GOALS, RESULT_OF, Findings
@@ -11,7 +10,7 @@ from app.persona.memory.memory import Memory
 from app.persona.reflecting import kinds_of
 from app.persona.repeats import Repeat, merged, turns_of
 from app.persona.sections import (
-    Block,
+    Composition,
     cited,
     days_of,
     section,
@@ -42,16 +41,8 @@ _QUOTED = re.compile(r"“[^”\n]+”")
 _QUIET = "As before, with nothing new: "
 
 
-@dataclass(frozen=True, kw_only=True)
-class Consolidation:
-    """An entry's blocks, and the sentences that are worth keeping as insights."""
-
-    blocks: Sequence[Block]
-    insights: Sequence[Quote]
-
-
-def consolidate(f: Findings) -> Consolidation:
-    """Return the blocks of a consolidation and what to remember of it."""
+def consolidate(f: Findings) -> Composition:
+    """Return a consolidation and what to remember of it."""
     echo = {run.text for run in f.runs if run.origin == "schedule"}
     sources = [s for s in f.sources if s.text not in echo and s.label != as_path(GOALS)]
     single, repeats = merged(sources)
@@ -67,7 +58,7 @@ def consolidate(f: Findings) -> Consolidation:
         *section("Kept as an insight", _kept(f, insights)),
         *section("What changed in the space", what_changed(f)),
     ]
-    return Consolidation(blocks=blocks, insights=insights)
+    return Composition(blocks=blocks, insights=insights)
 
 
 def _what_was_read(f: Findings, sources: Sequence[Source]) -> list[str]:

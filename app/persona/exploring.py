@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from app.persona.feelings.mirror import MIRRORS
 from app.persona.findings import Findings
 from app.persona.reflecting import kinds_of
-from app.persona.sections import Block, capped, new_names, section
+from app.persona.sections import Composition, capped, new_names, section
 from app.persona.space import skeleton_folders
 from app.persona.words import as_path, count, day, listed, plain, started_by, times
 from app.tasks.task import TaskType
@@ -16,8 +16,8 @@ _TRY = "Not in use yet: "
 _SCRIPTS = (".py", ".sh", ".pl", ".rb", ".js")
 
 
-def explore(f: Findings) -> list[Block]:
-    """Return the blocks of an exploration."""
+def explore(f: Findings) -> Composition:
+    """Return an exploration."""
     types = Counter([str(f.task.type), *(run.task_type for run in f.runs)])
     tools = Counter(tool for run in f.runs for tool in run.tools)
     files = Counter(_top(file.path) for file in f.survey.files if file.path not in MIRRORS)
@@ -31,13 +31,14 @@ def explore(f: Findings) -> list[Block]:
     none = "Nothing: no run, no memory and no file."
     unused = _unused(unused_types if f.are_runs_known else [], unused_tools, unused_folders)
     there = [*(as_path(f"{name}/") for name in folders), *(as_path(path) for path in scripts)]
-    return [
+    blocks = [
         *section(f"Used since {day(f.since, f.zone)}", used or [none]),
         *section("Scripts", capped([f"{as_path(path)} is there." for path in scripts])),
         *section("Not used", unused or ["Nothing: all is in use."]),
         *section("New", _new(f, there)),
         *section("To try next", [_to_try(f, unused_tools, unused_types, unused_folders)]),
     ]
+    return Composition(blocks=blocks)
 
 
 def _used_runs(f: Findings) -> list[str]:
