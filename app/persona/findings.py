@@ -136,6 +136,12 @@ class Findings:
         return [*notes, *self.memories, *self._not_remembered]
 
     @property
+    def recently_lived(self) -> list[Source]:
+        """Return what was lived since, each text with its own date: of a file nobody can tell which
+        lines are new."""
+        return [*self.recent_memories, *self._not_remembered]
+
+    @property
     def recent_sources(self) -> list[Source]:
         """Return the texts of this time only: no list of goals, and no file that only a run wrote
         to."""
@@ -147,7 +153,7 @@ class Findings:
             and note.path != GOALS
             and not note.has_entry_since(self.since)
         ]
-        return [*found, *self.recent_memories, *self._not_remembered]
+        return [*found, *self.recently_lived]
 
     @property
     def _not_remembered(self) -> list[Source]:

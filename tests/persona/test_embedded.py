@@ -341,13 +341,13 @@ def test_a_damaged_mood_is_named_and_fails_nothing(root: Path, content: str) -> 
 def test_a_mood_on_file_is_quoted_beside_how_the_words_read(root: Path) -> None:
     mood = {"current_state": {"reconciled_state": "calm", "last_updated": "2025-10-26T08:00:00Z"}}
     put(root, "emotional_state/current.json", json.dumps(mood))
-    put(root, "scratch/day.md", "I was glad and a bit worried.")
-    first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").text
+    runs = (a_past_run("I was glad and a bit worried."),)
+    first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r1").text
     assert "- `emotional_state/current.json`, of 26 October 2025, 08:00: “calm”" in first
     assert "- Of ease: “glad”.\n- Of strain: “worried”." in first
     tomorrow = NOW + timedelta(days=1)
-    second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=tomorrow).text
-    nothing = "- No word of feeling stands in what was lived and written since 27 October 2025"
+    second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r2", now=tomorrow).text
+    nothing = "- No word of feeling stands in what was lived since 27 October 2025"
     assert nothing in second
 
 
@@ -443,7 +443,8 @@ def test_neither_its_own_words_nor_what_it_quotes_speak_of_its_feelings(
     root: Path, kind: TaskType
 ) -> None:
     put(root, "scratch/notes.md", "Tomatoes and joy in the garden.\n")
-    found = ask(root, kind, prompt=f"What of tomatoes and joy? Append to {JOURNAL}")
+    runs = (a_past_run("A day of joy."),)
+    found = ask(root, kind, runs, prompt=f"What of tomatoes and joy? Append to {JOURNAL}")
     assert "joy" in found.text or kind in {
         TaskType.GOAL_ASSESSMENT,
         TaskType.CAPABILITY_EXPLORATION,
@@ -452,14 +453,21 @@ def test_neither_its_own_words_nor_what_it_quotes_speak_of_its_feelings(
 
 
 def test_a_check_in_feels_what_was_lived_since_the_last_one_and_only_that(root: Path) -> None:
-    put(root, "scratch/notes.md", "I was glad and proud.\n")
-    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").inner
+    runs = (a_past_run("I was glad and proud."),)
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r1").inner
     assert felt is not None
     assert felt.valence is not None
     assert felt.valence > 0.3
     assert felt.text.startswith(
-        "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even"
+        "What was lived since 26 October 2025, 00:00 reads very pleasant, even"
     )
     later = NOW + timedelta(hours=1)
-    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=later).inner is None
-    assert ask(root, TaskType.SELF_REFLECTION, run_id="r3").inner is None
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r2", now=later).inner is None
+    assert ask(root, TaskType.SELF_REFLECTION, runs, run_id="r3").inner is None
+
+
+def test_a_line_that_is_added_to_a_file_makes_nobody_feel_its_old_lines_again(root: Path) -> None:
+    put(root, "notes/diary.md", "I was sad and ashamed.\n" * 200 + "It was Monday.\n")
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
+    assert felt.inner is None
+    assert "- No word of feeling stands in what was lived since" in felt.text
