@@ -287,6 +287,22 @@ def test_files_that_a_run_wrote_an_entry_to_are_named_together_and_nothing_of_th
     assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="c").inner is None
 
 
+@pytest.mark.parametrize("before", ["I was happy of old.\n", "{old}I was happy of old.\n"])
+def test_a_journal_too_long_to_be_read_whole_is_known_by_its_last_entries(
+    root: Path, before: str
+) -> None:
+    of_old, new = (
+        write_entry(run_id=name, task_id="x", at=NOW - ago, title="x", body=["- frost"]).text
+        for name, ago in (("r0", timedelta(days=90)), ("r1", timedelta(hours=1)))
+    )
+    text = before.format(old=of_old)
+    put(root, "scratch/long.md", text + "Long ago.\n" * 10_000 + new)
+    put(root, "scratch/own.md", text + "Long ago.\n" * 10_000)
+    found = ask(root).text
+    assert "- Runs wrote entries to `scratch/long.md`." in found
+    assert "- `scratch/own.md`, " in found
+
+
 def test_a_run_that_began_before_and_wrote_after_leaves_no_news_either(root: Path) -> None:
     began = NOW - timedelta(days=1, seconds=5)
     echo = write_entry(run_id="r0", task_id="check_in", at=began, title="x", body=["- frost"])
