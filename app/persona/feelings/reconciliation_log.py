@@ -3,7 +3,6 @@
 The database is the truth about the mood. Whatever stands in the file's place, a run is not hurt.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from app.core import strict_json
 from app.core.errors import BadJson, SpaceError
 from app.core.instants import read_instant
 from app.persona.errors import NoSuchFile, PersonaTimeout
-from app.persona.feelings.mirror import DAMAGED_LOG_FILE, LOG_FILE, MoodFiles
+from app.persona.feelings.mirror import DAMAGED_LOG_FILE, LOG_FILE, MoodFiles, as_json
 from app.persona.words import storable
 
 log = structlog.get_logger(__name__)
@@ -102,11 +101,13 @@ def _appended(text: str | None, entry: Mapping[str, Any], without: set[str]) -> 
         document = {}  # it was set aside
     kept = [one for one in _entries(document) if _run_of(one) not in without]
     entries = [*kept, _storable(entry)][-MOST_KEPT:]
-    written = _written(document, entries)
-    while len(written.encode("utf-8", "replace")) > MOST_BYTES and len(entries) > 1:
-        entries = entries[1:]
-        written = _written(document, entries)
-    return written
+    while True:
+        try:
+            return _written(document, entries)
+        except SpaceError:
+            if len(entries) == 1:
+                raise
+            entries = entries[1:]
 
 
 def _storable(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +117,7 @@ def _storable(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(document: Mapping[str, Any], entries: Sequence[Any]) -> str:
     named = {"_note": _NOTE, "_instructions": _INSTRUCTIONS}
-    whole = {**named, **document, "reconciliations": entries}
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return as_json({**named, **document, "reconciliations": entries}, MOST_BYTES)
 
 
 def _warned(warning: str) -> str:

@@ -121,6 +121,24 @@ def test_not_more_is_kept_than_is_read_again(house: House) -> None:
 
 
 @on_sqlite
+def test_a_log_that_others_filled_stays_as_it_is(house: House) -> None:
+    full = {"mine": "x" * (MOST_BYTES - 300), "reconciliations": [OLD]}
+    put_log(house, full)
+    for _ in range(2):
+        (warning,) = feel(house, RUN)
+        assert warning.endswith(f"to the space: it would be longer than {MOST_BYTES} bytes")
+        assert log_of(house) == full
+
+
+@on_sqlite
+def test_keys_of_others_in_a_log_are_kept_where_set_in_they_would_be_too_long(house: House) -> None:
+    put_log(house, {"mine": [1] * 90_000, "reconciliations": [OLD]})
+    assert feel(house, RUN) == []
+    assert log_of(house)["mine"] == [1] * 90_000
+    assert entries(house)[0] == OLD
+
+
+@on_sqlite
 @pytest.mark.parametrize(
     "damage",
     [
