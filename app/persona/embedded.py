@@ -115,10 +115,13 @@ class EmbeddedPersona:
         return entry, composed.inner
 
     def _remember(self, insights: Sequence[Quote], request: Request) -> list[str]:
-        """Keep sentences as insights, each once however often it is tried; say if that failed."""
+        """Keep sentences as insights, each once however often it is tried; say if that failed.
+
+        Before the entry is appended, because the entry says so, too.
+        """
         try:
             for quote in insights:
-                self._life.memories.remember(_insight(quote, request))
+                self._life.memories.remember(_insight(quote, request), request.changes.hold)
         except LedgerUnavailable as error:
             log.warning("embedded.insight_not_kept", error=error.detail)
             return ["The insights could not be remembered: the database did not answer."]

@@ -1,6 +1,7 @@
 """What the embedded persona makes of memories, moods and tools, and what it leaves alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 from app.core.errors import LedgerUnavailable
 from app.persona.chat_memory import as_memory
-from app.persona.client import PastRun, Reply
+from app.persona.client import Holding, PastRun, Reply, Transaction, Unrecorded
+from app.persona.errors import PersonaCancelled
 from app.persona.fakes import ListedMemories, ListedMoods, ListedRecords
 from app.persona.feelings.assessment import take_assessment
 from app.persona.feelings.mood import Mood
@@ -196,11 +198,25 @@ def test_a_database_that_is_away_fails_nothing_and_is_named(root: Path, kind: Ta
 
 def test_an_insight_that_cannot_be_kept_fails_nothing(root: Path) -> None:
     class Forgetful(ListedMemories):
-        def remember(self, _: object) -> Memory:
+        def remember(self, _: object, holding: Holding) -> Memory:
             raise AWAY
 
     text = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(Forgetful(a_memory(LESSON)))).text
     assert "The insights could not be remembered: the database did not answer." in text
+
+
+def test_a_run_that_was_given_up_keeps_no_insight_and_writes_no_entry(root: Path) -> None:
+    class Lost(Unrecorded):
+        def hold(self, connection: Transaction) -> None:
+            raise PersonaCancelled
+
+    memories = ListedMemories(a_memory(LESSON))
+    persona = an_embedded_persona(Space(root), ListedRecords(), a_life(memories))
+    task = a_task(f"Append to {JOURNAL}", type=TaskType.MEMORY_CONSOLIDATION)
+    with pytest.raises(PersonaCancelled):
+        persona.reply(replace(a_request(task), changes=Lost()), a_deadline())
+    assert [memory.text for memory in memories.memories] == [LESSON]
+    assert not (root / JOURNAL).exists()
 
 
 @pytest.mark.parametrize("kind", list(TaskType))
