@@ -147,7 +147,11 @@ def _insight(quote: Quote, request: Request) -> Draft:
         origin=occasion.origin,
         run_id=occasion.run_id,
         task_id=request.task.id,
-        metadata={"of": quote.source.label, "lived_at": write_instant(quote.source.at)},
+        metadata={
+            "of": quote.source.label,
+            "lived_at": write_instant(quote.source.at),
+            "lived_origin": quote.source.origin,
+        },
     )
 
 

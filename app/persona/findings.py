@@ -95,14 +95,11 @@ class Findings:
     def speakers(self) -> list[list[Source]]:
         """Return memories and earlier insights, apart by who speaks in them: whoever talked to the
         persona, and it itself."""
-        heard = [one for one in self.lived.memories if one.origin == CHAT]
-        own = [one for one in self.lived.memories if one.origin != CHAT]
         known = {memory.text for memory in self.lived.memories}
         insights = [_as_lived(one) for one in self.lived.insights if one.text not in known]
-        return [
-            [source_of_memory(memory) for memory in memories]
-            for memories in (heard, [*own, *insights])
-        ]
+        said = [source_of_memory(memory) for memory in (*self.lived.memories, *insights)]
+        heard = [source for source in said if source.origin == CHAT]
+        return [heard, [source for source in said if source.origin != CHAT]]
 
     @property
     def recent_memories(self) -> list[Source]:
@@ -169,11 +166,17 @@ def source_of(note: Note) -> Source:
 def source_of_memory(memory: Memory) -> Source:
     """Return a memory as a text to quote from."""
     text = memory.text[:_MEMORY_LENGTH]
-    return Source(label=plain(memory.kind), at=memory.at, text=text, is_memory=True)
+    return Source(
+        label=plain(memory.kind), at=memory.at, text=text, is_memory=True, origin=memory.origin
+    )
 
 
 def _as_lived(insight: Memory) -> Memory:
-    """Return an insight of the instant at which that was lived which it is taken from."""
+    """Return an insight of the origin and instant of that which it is taken from.
+
+    One that tells of neither is the persona's own, wherever it kept it.
+    """
+    insight = replace(insight, origin=str(insight.metadata.get("lived_origin", "")))
     try:
         return replace(insight, at=read_instant(str(insight.metadata.get("lived_at"))))
     except ValueError:

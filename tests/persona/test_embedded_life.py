@@ -148,7 +148,8 @@ def test_an_insight_is_kept_once_and_looked_at_again(root: Path) -> None:
     assert f"### Kept as an insight\n\n- “{LESSON}” (note, 26 October 2025, 21:00)." in first
     (kept,) = [memory for memory in memories.memories if memory.kind == INSIGHT]
     assert (kept.text, kept.run_id, kept.origin) == (LESSON, "r1", "schedule")
-    assert kept.metadata == {"of": "note", "lived_at": "2025-10-26T21:00:02Z"}
+    lived = {"lived_at": "2025-10-26T21:00:02Z", "lived_origin": "api"}
+    assert kept.metadata == {"of": "note", **lived}
     (root / JOURNAL).unlink()
     again = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1", attempt=2).text
     assert again == first
@@ -472,3 +473,23 @@ def test_whoever_talks_to_it_does_not_contradict_the_persona(root: Path) -> None
     assert "What may contradict" not in consolidate(root, memories, "r1")
     memories.memories.append(a_memory("I hate the tea.", id="t3", at=NOW + HOUR))
     assert "What may contradict" in consolidate(root, memories, "r2", 1)
+
+
+@pytest.mark.parametrize(("origin", "is_its_own"), [("api", True), ("chat", False)])
+def test_an_insight_is_compared_with_what_its_speaker_says(
+    root: Path, origin: str, is_its_own: bool
+) -> None:
+    lesson = "I love the tea because of Mira."
+    heard = as_memory(lesson, "Noted.", NOW - HOUR, {}).text if origin == "chat" else lesson
+    memories = ListedMemories(a_memory(heard, id="t1", origin=origin, at=NOW - HOUR))
+    assert f"### Kept as an insight\n\n- “{lesson}”" in consolidate(root, memories, "r1")
+    del memories.memories[0]  # by then it is older than what is looked back on
+    memories.memories.append(a_memory("I hate the tea.", id="t2", at=NOW + HOUR))
+    second = consolidate(root, memories, "r2", 1)
+    assert ("What may contradict" in second) == is_its_own
+
+
+def test_an_insight_that_it_kept_in_a_chat_is_its_own(root: Path) -> None:
+    kept = a_memory("I love the tea.", id="t1", kind=INSIGHT, origin="chat", at=NOW - HOUR)
+    memories = ListedMemories(kept, a_memory("I hate the tea.", id="t2", at=NOW - HOUR / 2))
+    assert "What may contradict" in consolidate(root, memories, "r1")
