@@ -292,6 +292,20 @@ def test_an_exploration_tells_which_tools_were_called_and_what_is_new(root: Path
     assert "- No new folder and no new script since 28 October 2025." in third.text
 
 
+def test_of_many_scripts_none_is_new_twice(root: Path) -> None:
+    for number in range(13):
+        put(root, f"workshop/s{number}.py", "print(1)\n")
+    texts = [
+        ask(
+            root, TaskType.CAPABILITY_EXPLORATION, a_life(), run_id=f"r{day}", now=NOW + day * DAY
+        ).text
+        for day in range(4)
+    ]
+    assert "### Scripts\n\n- `workshop/s0.py`, `workshop/s1.py`, `workshop/s10.py`, " in texts[0]
+    assert "`workshop/s8.py` and `workshop/s9.py` are there.\n" in texts[0]
+    assert all("- No new folder and no new script since " in text for text in texts[1:])
+
+
 def test_a_prompt_of_ones_own_is_answered_from_old_memories_too(root: Path) -> None:
     old = a_memory("The tomato plants died in the frost.", at=NOW - 400 * DAY)
     life = a_life(fitting=lambda _: [old])
