@@ -1,13 +1,13 @@
 """The exploration of capabilities: what was used lately, what never, what is new. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from app.persona.feelings.mirror import MIRRORS
 from app.persona.findings import Findings
 from app.persona.reflecting import kinds_of
 from app.persona.sections import Composition, section
-from app.persona.space import skeleton_folders
+from app.persona.space import SpaceFile, skeleton_folders
 from app.persona.words import as_path, count, day, listed, plain, started_by, times
 from app.tasks.task import TaskType
 
@@ -63,8 +63,11 @@ def _used_tools(f: Findings, tools: Counter[str]) -> list[str]:
 
 
 def _used_places(f: Findings, folders: Sequence[str], files: Counter[str]) -> list[str]:
+    changed: dict[str, list[SpaceFile]] = defaultdict(list)
+    for file in f.changed:
+        changed[_top(file.path)].append(file)
     lines = [
-        f"{as_path(name + '/')} holds {count(files[name], 'file')}; {_changed_in(f, name)}."
+        f"{as_path(name + '/')} holds {count(files[name], 'file')}; {_changed(changed[name])}."
         for name in folders
         if files[name]
     ]
@@ -75,8 +78,7 @@ def _used_places(f: Findings, folders: Sequence[str], files: Counter[str]) -> li
     return lines
 
 
-def _changed_in(f: Findings, folder: str) -> str:
-    changed = [file for file in f.changed if _top(file.path) == folder]
+def _changed(changed: Sequence[SpaceFile]) -> str:
     if not changed:
         return "nothing is new or changed"
     last = as_path(changed[0].path)

@@ -110,8 +110,9 @@ class Findings:
     def changed(self) -> list[SpaceFile]:
         """Return the files written since; neither the one that this task itself writes to, nor what
         the service writes after every answer."""
+        left_out = MIRRORS | {self.target}
         found = self.survey.changed_since(self.since)
-        return [file for file in found if file.path not in MIRRORS | {self.target}]
+        return [file for file in found if file.path not in left_out]
 
     @property
     def results(self) -> list[Source]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Memory
 from app.persona.memory.recall import result_of_run
 from app.persona.metatalk import find_metatalk, mended
-from app.persona.space import Space, ensure_space
+from app.persona.space import Space, SpaceFile, Survey, ensure_space
 from app.tasks.task import TaskType
 from tests.persona.given import (
     NOW,
@@ -304,6 +304,24 @@ def test_of_many_scripts_none_is_new_twice(root: Path) -> None:
     assert "### Scripts\n\n- `workshop/s0.py`, `workshop/s1.py`, `workshop/s10.py`, " in texts[0]
     assert "`workshop/s8.py` and `workshop/s9.py` are there.\n" in texts[0]
     assert all("- No new folder and no new script since " in text for text in texts[1:])
+
+
+def test_an_exploration_of_many_folders_looks_for_changes_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+    look = Survey.changed_since
+
+    def counted(survey: Survey, instant: datetime) -> list[SpaceFile]:
+        asked.append(instant)
+        return look(survey, instant)
+
+    monkeypatch.setattr(Survey, "changed_since", counted)
+    for number in range(9):
+        put(root, f"folder{number}/note.md", "x")
+    text = ask(root, TaskType.CAPABILITY_EXPLORATION, a_life()).text
+    assert "- `folder8/` holds 1 file; `folder8/note.md` is new or changed.\n" in text
+    assert len(asked) == 1
 
 
 def test_a_prompt_of_ones_own_is_answered_from_old_memories_too(root: Path) -> None:
