@@ -25,6 +25,10 @@ _INSTRUCTIONS = (
     "Written by the service after each answer that carries feeling; other keys are kept."
 )
 
+_OURS = {"written_by": "persona-tasks"}
+"""What the service's own entries hold: others may have ids of runs, too, of which it knows nothing.
+"""
+
 Noted = tuple[str, datetime]
 """The id of a run, and when its reconciliation was made."""
 
@@ -36,9 +40,9 @@ def keep_reconciliation(files: MoodFiles, entry: Mapping[str, Any], gone: Gone) 
     """Append a reconciliation; return a warning where that was not possible, or where what stood
     there was damaged and was set aside.
 
-    An entry has the id of its run under `run_id`, None for a chat. What `gone` names goes, and so
-    does what an earlier attempt of the same run left. At most 50 entries and 512 KiB stay. Raises
-    only PersonaCancelled.
+    An entry has the id of its run under `run_id`, None for a chat. Of the service's own entries
+    those go that `gone` names, and what an earlier attempt of the same run left. At most 50 entries
+    and 512 KiB stay. Raises only PersonaCancelled.
     """
     warning = None
     try:
@@ -83,7 +87,10 @@ def _noted(document: Mapping[str, Any]) -> list[Noted]:
 
 
 def _run_of(entry: Any) -> str | None:
-    run_id = entry.get("run_id") if isinstance(entry, dict) else None
+    """Return the run of an entry of our own; None for all others."""
+    if not isinstance(entry, dict) or not _OURS.items() <= entry.items():
+        return None
+    run_id = entry.get("run_id")
     return run_id if isinstance(run_id, str) else None
 
 
@@ -100,7 +107,7 @@ def _appended(text: str | None, entry: Mapping[str, Any], without: set[str]) -> 
     except BadJson:
         document = {}  # it was set aside
     kept = [one for one in _entries(document) if _run_of(one) not in without]
-    entries = [*kept, _storable(entry)][-MOST_KEPT:]
+    entries = [*kept, {**_storable(entry), **_OURS}][-MOST_KEPT:]
     while True:
         try:
             return _written(document, entries)

@@ -74,6 +74,7 @@ def test_a_reconciliation_is_kept_as_older_tools_know_it_with_its_numbers(house:
     (entry,) = entries(house)
     assert felt.reconciliation is not None
     about = {"run_id": RUN, "source": "reply", "origin": "schedule"}
+    about["written_by"] = "persona-tasks"
     assert entry == {**felt.reconciliation, **about}
     older = {"alignment", "gaps", "reconciled_state", "learning_signal", "timestamp"}
     assert older | {"internal_assessment", "external_assessment"} <= set(entry)
@@ -87,6 +88,16 @@ def test_the_newest_is_the_last_and_what_others_wrote_stays(house: House) -> Non
     assert log_of(house)["mine"] == 1
     assert entries(house)[:2] == [OLD, "odd"]
     assert [entry["run_id"] for entry in entries(house)[2:]] == ["r1", None]
+
+
+@on_sqlite
+def test_entries_of_others_stay_that_name_runs_of_which_there_is_no_mood(house: House) -> None:
+    feel(house, "r1")
+    at = (NOW + timedelta(minutes=2)).isoformat()
+    of_others = [{**OLD, "run_id": run_id, "timestamp": at} for run_id in ("theirs", "r2")]
+    put_log(house, {"reconciliations": [*entries(house), *of_others]})
+    assert feel(house, "r2") == []
+    assert runs(house) == ["r1", "theirs", "r2", "r2"]
 
 
 @on_sqlite
