@@ -27,7 +27,7 @@ from app.persona.findings import gather
 from app.persona.space import Space
 from app.persona.writing import Rewording
 from tests.conftest import on_sqlite
-from tests.persona.given import a_deadline, a_life, a_request, hands_on
+from tests.persona.given import a_deadline, a_life, a_request, after, hands_on
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 ANSWER = """[Internal Emotional Assessment]
@@ -61,9 +61,8 @@ class House:
         return json.loads(self.mood_file.read_text(encoding="utf-8"))
 
     def after(self, answer: str = ANSWER, **more: Any) -> Felt:
-        return self.feelings.after(
-            answer, run_id=RUN, origin="schedule", **{"files": self.files, **more}
-        )
+        given = {"run_id": RUN, "origin": "schedule", "files": self.files, **more}
+        return after(self.feelings, answer, **given)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from tests.persona.feelings.test_feelings import (
     a_link_for_the_folder,
     a_pipe,
 )
+from tests.persona.given import after
 
 OLD = {"alignment": "of old", "timestamp": "2025-10-27T00:00:02.763864", "mine": 1}
 
@@ -58,7 +59,7 @@ def runs(house: House) -> list[str | None]:
 def feel(house: House, run_id: str | None, answer: str = ANSWER, **more: Any) -> list[str]:
     house.clock.advance(timedelta(minutes=1))
     given = {"origin": "schedule", "files": house.files, **more}
-    return list(house.feelings.after(answer, run_id=run_id, **given).warnings)
+    return list(after(house.feelings, answer, run_id=run_id, **given).warnings)
 
 
 def a_variant(house: House, kind: type[SpaceFiles]) -> SpaceFiles:
