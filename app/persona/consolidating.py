@@ -19,7 +19,17 @@ from app.persona.sections import (
     whole,
 )
 from app.persona.textrank import MOST_SENTENCES, rank, share, weights_among
-from app.persona.themes import LONGEST_QUOTE, Quote, Source, Theme, find_themes, keywords, passages
+from app.persona.themes import (
+    LONGEST_QUOTE,
+    Quote,
+    Said,
+    Source,
+    Theme,
+    find_themes,
+    keywords,
+    passages,
+    said_in,
+)
 from app.persona.words import as_path, count, day, day_and_time, listed, quoted, times
 
 _MOST_THEMES = 6
@@ -154,14 +164,15 @@ def _may_contradict(f: Findings) -> list[str]:
 
 
 def _looked_at_again(f: Findings) -> list[str]:
-    often = _said_often(f.memories)
+    memories = f.memories
+    said, often = said_in(memories), _said_often(memories)
     lines: list[str] = []
     quiet: list[Memory] = []
     for insight in f.lived.insights[-_MOST_INSIGHTS:]:
-        again = _spoken_of(f, insight, often)
+        again = _spoken_of(said, insight, often)
         if again and again[-1].source.at >= f.since:
-            said = f"spoken of {times(len(again))} since, the last: {cited(again[-1], f.zone)}"
-            lines.append(f"{_insight(f, insight)}: {said}.")
+            last = f"the last: {cited(again[-1], f.zone)}"
+            lines.append(f"{_insight(f, insight)}: spoken of {times(len(again))} since, {last}.")
         else:
             quiet.append(insight)
     if len(quiet) == 1:
@@ -180,15 +191,15 @@ def _kept(f: Findings, insights: Sequence[Quote]) -> list[str]:
     return ["Nothing new was found that is worth keeping."]
 
 
-def _spoken_of(f: Findings, insight: Memory, often: set[str]) -> list[Quote]:
+def _spoken_of(said: Sequence[Said], insight: Memory, often: set[str]) -> list[Quote]:
     wanted = keywords(insight.text) - often
     least = max(2, round(_ALIKE * len(wanted)))
     return [
-        Quote(source=source, sentence=passage)
-        for source in f.memories
-        if source.at > insight.at
-        for passage in passages(source)
-        if len(keywords(passage) & wanted) >= least and stands(passage)
+        one.quote
+        for one in said
+        if one.quote.source.at > insight.at
+        and len(one.words & wanted) >= least
+        and stands(one.quote.sentence)
     ]
 
 

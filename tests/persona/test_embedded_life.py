@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import LedgerUnavailable
+from app.persona import consolidating
 from app.persona.chat_memory import as_memory
 from app.persona.client import Holding, PastRun, Reply, Transaction, Unrecorded
 from app.persona.errors import PersonaCancelled
@@ -21,6 +22,7 @@ from app.persona.memory.memory import INSIGHT, Memory
 from app.persona.memory.recall import result_of_run
 from app.persona.metatalk import find_metatalk, mended
 from app.persona.space import Space, SpaceFile, Survey, ensure_space
+from app.persona.themes import Said, Source, said_in
 from app.tasks.task import TaskType
 from tests.persona.given import (
     NOW,
@@ -397,6 +399,24 @@ def test_insights_of_which_nothing_new_is_said_are_only_counted(root: Path) -> N
     alone = ListedMemories(insights[1], *some_days())
     later = consolidate(root, alone, "r2", 1)
     assert "- “Bread needs a slow rise overnight.”, kept on 18 October 2025: nothing new" in later
+
+
+def test_memories_are_taken_apart_once_for_all_insights(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(sources: Sequence[Source]) -> list[Said]:
+        asked.append(len(sources))
+        return said_in(sources)
+
+    monkeypatch.setattr(consolidating, "said_in", counted)
+    insights = [
+        a_memory(text, id=text, kind=INSIGHT, at=NOW - 9 * DAY)
+        for text in (LESSON, "Bread needs a slow rise overnight.", "Gulls inland mean storms.")
+    ]
+    assert "3 earlier insights" in consolidate(root, ListedMemories(*insights, *some_days()), "r1")
+    assert asked == [3]
 
 
 def test_a_long_quotation_is_told_once_in_an_entry_and_named_after_that(root: Path) -> None:
