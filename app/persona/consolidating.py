@@ -205,9 +205,9 @@ def _spoken_of(said: Sequence[Said], insight: Memory, often: set[str]) -> list[Q
 
 def _said_often(memories: Sequence[Source]) -> set[str]:
     """Return the words that so many memories hold, such as a name, that they say little."""
-    times = Counter(word for memory in memories for word in keywords(memory.text))
+    held = Counter(word for memory in memories for word in keywords(memory.text))
     most = max(_TOLD_OFTEN * len(memories), _TOLD_OFTEN_AT_LEAST)
-    return {word for word, held in times.items() if held > most}
+    return {word for word, number in held.items() if number > most}
 
 
 def _worth_keeping(f: Findings) -> list[Quote]:

@@ -30,7 +30,7 @@ def assess_goals(f: Findings) -> Composition:
     done = [goal for goal in f.goals if goal.done]
     said = _said_elsewhere(f)
     evidence = {goal.text: _evidence(said, goal) for goal in open_goals}
-    moved = [goal for goal in open_goals if _newest_first(f, evidence[goal.text])]
+    moved = [goal for goal in open_goals if _new_since(f, evidence[goal.text])]
     still = [goal for goal in open_goals if goal not in moved]
     counted = f"{len(f.goals) - len(done)} open, {len(done)} done in {where}."
     blocks = [
@@ -57,7 +57,7 @@ def _evidence(said: Sequence[Said], goal: Box) -> list[Quote]:
     return [quote for quote in found if stands(quote.sentence)]
 
 
-def _newest_first(f: Findings, evidence: Sequence[Quote]) -> list[Quote]:
+def _new_since(f: Findings, evidence: Sequence[Quote]) -> list[Quote]:
     return [quote for quote in evidence if quote.source.at >= f.since]
 
 
@@ -73,7 +73,7 @@ def _finished(f: Findings, done: Sequence[Box]) -> list[str]:
 
 
 def _open_line(f: Findings, goal: Box, evidence: Sequence[Quote]) -> str:
-    new = _newest_first(f, evidence)
+    new = _new_since(f, evidence)
     days = days_of((quote.source for quote in new), f.zone)
     since = _since(f, goal)
     if len(new) == 1:
