@@ -122,8 +122,10 @@ def _ended(runs: Sequence[PastRun]) -> list[str]:
     parts = [f"{outcomes[status]} {ended_as(status)}" for status in _OUTCOMES if outcomes[status]]
     how = f", and all {ended_as(runs[0].status)}" if len(parts) == 1 else f": {listed(parts)}"
     tasks = Counter(run.task_name for run in runs)
-    names = [f"{quoted(name)} {number}" for name, number in sorted(tasks.items())]
-    return [f"{len(runs)} runs ended{how}.", f"By task: {', '.join(names[:MOST_ITEMS])}."]
+    most = sorted(tasks.items(), key=lambda task: (-task[1], task[0]))
+    names = [f"{quoted(name)} {number}" for name, number in most]
+    more = f" and {len(names) - MOST_ITEMS} more" if len(names) > MOST_ITEMS else ""
+    return [f"{len(runs)} runs ended{how}.", f"By task: {', '.join(names[:MOST_ITEMS])}{more}."]
 
 
 def _failure(runs: Sequence[PastRun], zone: str) -> str:

@@ -197,6 +197,13 @@ def test_every_number_and_quotation_comes_from_the_records(root: Path) -> None:
     assert garden in text
 
 
+def test_of_many_tasks_those_of_the_most_runs_are_named_and_the_others_counted(root: Path) -> None:
+    runs = [a_past_run("fine", task_name=f"Task {number:02}") for number in range(12)]
+    text = ask(root, runs=(*runs, a_past_run("fine", task_name="Task 11"))).text
+    assert "- By task: “Task 11” 2, “Task 00” 1, “Task 01” 1, " in text
+    assert ", “Task 08” 1 and 2 more.\n" in text
+
+
 def test_what_went_well_is_not_made_up_of_runs_that_did_what_they_should(root: Path) -> None:
     one, other = a_past_run("fine"), a_past_run("fine", task_name="News")
     failed = a_past_run("no", task_name="Poem", status="failed", reason="no_effect")
