@@ -251,6 +251,14 @@ def test_a_goal_that_was_spoken_of_the_longest_ago_comes_next(root: Path) -> Non
     assert f"{still} speaks of it; before that, the last: “I call mother often.”" in second
 
 
+def test_a_goal_that_was_away_for_a_while_is_named_since_it_came_back(root: Path) -> None:
+    for number, goal in enumerate(("Prune roses", "Sell boats", "Prune roses", "Prune roses")):
+        put(root, "meta/goals.md", f"- [ ] {goal}\n", timedelta(days=1))
+        now = NOW + number * timedelta(days=1)
+        text = ask(root, TaskType.GOAL_ASSESSMENT, run_id=f"r{number}", now=now).text
+    assert "- Open: “Prune roses”, named here since 29 October 2025: nothing" in text
+
+
 def test_an_owner_who_copies_the_line_of_a_goal_has_one(root: Path) -> None:
     text = ask(root, TaskType.GOAL_ASSESSMENT).text
     line = text.partition(" is like `")[2].partition("`")[0]
