@@ -97,6 +97,12 @@ def test_every_decision_is_listed_and_every_link_leads_somewhere() -> None:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_every_word_stands_in_the_glossary_once() -> None:
+    words = re.findall(r"^\| \*\*(.+?)\*\* \|", page("glossary.md"), re.MULTILINE)
+    assert "persona" in words
+    assert [word for word in words if words.count(word) > 1] == []
+
+
 def test_the_readme_begins_with_the_two_commands() -> None:
     head = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[:12]
     assert any(line.strip().startswith("make run") for line in head)

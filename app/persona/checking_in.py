@@ -11,7 +11,7 @@ from app.persona.feelings.mirror import MOOD_FILE
 from app.persona.feelings.mood import Mood
 from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, distance
 from app.persona.findings import Findings
-from app.persona.sections import Block, cited, section, stands, told_once, whole
+from app.persona.sections import Composition, cited, section, stands, told_once, whole
 from app.persona.themes import LONGEST_QUOTE, Quote, Source, passages
 from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
 
@@ -34,38 +34,31 @@ _WISH = re.compile(
 )
 
 
-def check_in(f: Findings) -> list[Block]:
-    """Return the blocks of a check-in."""
-    recent = f.recent_sources
-    reading = _lately(f)
+def check_in(f: Findings) -> Composition:
+    """Return a check-in; its inner view is how what was lived since the last one reads, which so
+    moves the mood once."""
+    reading = read_affect("\n\n".join(one.text for one in f.recently_lived), f.lexicon)
     blocks = [
         *section("The mood now", [*_now(f), *_on_file(f)]),
         *section("Against the time before", _against(f)),
         *section("How the words read", _words(f, reading)),
         *section("The strongest moments", _moments(f)),
-        *section("Wishes and needs", _wishes(f, recent)),
+        *section("Wishes and needs", _wishes(f)),
     ]
-    return told_once(blocks)
+    return Composition(blocks=told_once(blocks), inner=_inner_view(f, reading))
 
 
-def inner_view(f: Findings) -> Inner | None:
-    """Return how the persona feels about what was lived since the last check-in, which so moves
-    the mood once; None where no word of it carries feeling."""
-    reading = _lately(f)
+def _inner_view(f: Findings, reading: Reading) -> Inner | None:
     if not reading.count:
         return None
     affect, since = reading.affect, day_and_time(f.since, f.zone)
-    lived = f"What was lived and written since {since} reads {affect.in_words()}"
+    lived = f"What was lived since {since} reads {affect.in_words()}"
     return Inner(
         text=f"{lived} ({affect.in_numbers()}).",
         valence=affect.valence,
         arousal=affect.arousal,
         dominance=affect.dominance,
     )
-
-
-def _lately(f: Findings) -> Reading:
-    return read_affect("\n\n".join(source.text for source in f.recent_sources), f.lexicon)
 
 
 def _now(f: Findings) -> list[str]:
@@ -150,14 +143,12 @@ def _compared(here: Affect, there: Affect) -> str:
 def _words(f: Findings, reading: Reading) -> list[str]:
     since = day_and_time(f.since, f.zone)
     if not reading.count:
-        return [f"No word of feeling stands in what was lived and written since {since}."]
+        return [f"No word of feeling stands in what was lived since {since}."]
     mood = f.lived.mood.affect.in_words() if f.lived.mood is not None and f.lived.moods else ""
     told_before = reading.affect.in_words() == mood
     read = f"as {reading.affect.in_numbers()}" if told_before else _unlike(reading.affect, mood)
     told = count(reading.count, "word of feeling", "words of feeling")
-    lines = [
-        f"What was lived and written since {since} reads {read}, from {told} in {reading.total}."
-    ]
+    lines = [f"What was lived since {since} reads {read}, from {told} in {reading.total}."]
     light = [_counted(f, word, valence) for word, valence in reading.words if valence > 0][:8]
     heavy = [_counted(f, word, valence) for word, valence in reading.words if valence < 0][:8]
     lines += [f"Of ease: {listed(light)}."] if light else []
@@ -209,10 +200,10 @@ def _moment(f: Findings, moment: tuple[Source, float]) -> str:
     return f"{cited(whole(moment[0]), f.zone)}, valence {moment[1]:.2f}"
 
 
-def _wishes(f: Findings, recent: Sequence[Source]) -> list[str]:
+def _wishes(f: Findings) -> list[str]:
     found = [
         Quote(source=source, sentence=sentence)
-        for source in sorted(recent, key=lambda source: source.at)
+        for source in sorted(f.recent_sources, key=lambda source: source.at)
         for sentence in passages(source)
         if _WISH.search(sentence) and len(sentence) <= LONGEST_QUOTE and stands(sentence)
     ]

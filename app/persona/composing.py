@@ -1,18 +1,14 @@
 """The six compositions: findings -> blocks of Markdown, every sentence from data. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-from app.persona.checking_in import check_in, inner_view
+from app.persona.checking_in import check_in
 from app.persona.consolidating import consolidate
 from app.persona.exploring import explore
-from app.persona.feelings.assessment import Inner
 from app.persona.findings import Findings, source_of_memory
 from app.persona.goals import assess_goals
 from app.persona.reflecting import reflect
 from app.persona.sections import (
     MOST_ITEMS,
-    Block,
+    Composition,
     capped,
     cited,
     names_in,
@@ -23,40 +19,25 @@ from app.persona.sections import (
     what_changed,
     what_happened,
 )
-from app.persona.themes import Quote, best_sentences, keywords, said_in
+from app.persona.themes import best_sentences, keywords, said_in
 from app.persona.words import day, quoted
 from app.tasks.task import TaskType
 
 _COMPOSITIONS = {
     TaskType.SELF_REFLECTION: reflect,
+    TaskType.MEMORY_CONSOLIDATION: consolidate,
     TaskType.GOAL_ASSESSMENT: assess_goals,
     TaskType.CAPABILITY_EXPLORATION: explore,
     TaskType.EMOTIONAL_RECONCILIATION: check_in,
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Composition:
-    """An entry's blocks, the sentences to be remembered of it, and the inner view that it gives."""
-
-    blocks: Sequence[Block]
-    insights: Sequence[Quote] = ()
-    inner: Inner | None = None
-
-
 def compose(findings: Findings) -> Composition:
-    """Return the blocks of an entry for the task's type, without heading and marks."""
-    kind = findings.task.type
-    if kind is TaskType.MEMORY_CONSOLIDATION:
-        found = consolidate(findings)
-        return Composition(blocks=found.blocks, insights=found.insights)
-    return Composition(
-        blocks=_COMPOSITIONS.get(kind, _custom)(findings),
-        inner=inner_view(findings) if kind is TaskType.EMOTIONAL_RECONCILIATION else None,
-    )
+    """Return the entry for the task's type, without heading and marks."""
+    return _COMPOSITIONS.get(findings.task.type, _custom)(findings)
 
 
-def _custom(f: Findings) -> list[Block]:
+def _custom(f: Findings) -> Composition:
     wanted = keywords(f.task.prompt) - keywords(f.target or "")
     fitting = [source_of_memory(memory) for memory in f.lived.fitting]
     sources = list({source.text: source for source in [*f.sources, *fitting]}.values())
@@ -75,11 +56,12 @@ def _custom(f: Findings) -> list[Block]:
         *section("What changed in the space", what_changed(f)),
     ]
     if not f.own:
-        return told_once(blocks)
+        return Composition(blocks=told_once(blocks))
     before = f"the entry of {day(f.own[-1].at, f.zone)}"
     new = capped([f"New: {name}" for name in new_names(f, names_in(blocks))])
     nothing = [f"Nothing is new: what is named here was named in {before} already."]
-    return told_once([*blocks, *section(f"Since {before}", new or nothing)])
+    blocks += section(f"Since {before}", new or nothing)
+    return Composition(blocks=told_once(blocks))
 
 
 def _asked(f: Findings) -> str:

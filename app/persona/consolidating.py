@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.persona.contradictions import contradictions
 from app.persona.findings import GOALS, RESULT_OF, Findings
@@ -11,7 +10,7 @@ from app.persona.memory.memory import Memory
 from app.persona.reflecting import kinds_of
 from app.persona.repeats import Repeat, merged, turns_of
 from app.persona.sections import (
-    Block,
+    Composition,
     cited,
     days_of,
     section,
@@ -20,7 +19,17 @@ from app.persona.sections import (
     whole,
 )
 from app.persona.textrank import MOST_SENTENCES, rank, share, weights_among
-from app.persona.themes import LONGEST_QUOTE, Quote, Source, Theme, find_themes, keywords, passages
+from app.persona.themes import (
+    LONGEST_QUOTE,
+    Quote,
+    Said,
+    Source,
+    Theme,
+    find_themes,
+    keywords,
+    passages,
+    said_in,
+)
 from app.persona.words import as_path, count, day, day_and_time, listed, quoted, times
 
 _MOST_THEMES = 6
@@ -42,16 +51,8 @@ _QUOTED = re.compile(r"“[^”\n]+”")
 _QUIET = "As before, with nothing new: "
 
 
-@dataclass(frozen=True, kw_only=True)
-class Consolidation:
-    """An entry's blocks, and the sentences that are worth keeping as insights."""
-
-    blocks: Sequence[Block]
-    insights: Sequence[Quote]
-
-
-def consolidate(f: Findings) -> Consolidation:
-    """Return the blocks of a consolidation and what to remember of it."""
+def consolidate(f: Findings) -> Composition:
+    """Return a consolidation and what to remember of it."""
     echo = {run.text for run in f.runs if run.origin == "schedule"}
     sources = [s for s in f.sources if s.text not in echo and s.label != as_path(GOALS)]
     single, repeats = merged(sources)
@@ -67,7 +68,7 @@ def consolidate(f: Findings) -> Consolidation:
         *section("Kept as an insight", _kept(f, insights)),
         *section("What changed in the space", what_changed(f)),
     ]
-    return Consolidation(blocks=blocks, insights=insights)
+    return Composition(blocks=blocks, insights=insights)
 
 
 def _what_was_read(f: Findings, sources: Sequence[Source]) -> list[str]:
@@ -163,14 +164,15 @@ def _may_contradict(f: Findings) -> list[str]:
 
 
 def _looked_at_again(f: Findings) -> list[str]:
-    often = _said_often(f.memories)
+    memories = f.memories
+    said, often = said_in(memories), _said_often(memories)
     lines: list[str] = []
     quiet: list[Memory] = []
     for insight in f.lived.insights[-_MOST_INSIGHTS:]:
-        again = _spoken_of(f, insight, often)
+        again = _spoken_of(said, insight, often)
         if again and again[-1].source.at >= f.since:
-            said = f"spoken of {times(len(again))} since, the last: {cited(again[-1], f.zone)}"
-            lines.append(f"{_insight(f, insight)}: {said}.")
+            last = f"the last: {cited(again[-1], f.zone)}"
+            lines.append(f"{_insight(f, insight)}: spoken of {times(len(again))} since, {last}.")
         else:
             quiet.append(insight)
     if len(quiet) == 1:
@@ -189,23 +191,23 @@ def _kept(f: Findings, insights: Sequence[Quote]) -> list[str]:
     return ["Nothing new was found that is worth keeping."]
 
 
-def _spoken_of(f: Findings, insight: Memory, often: set[str]) -> list[Quote]:
+def _spoken_of(said: Sequence[Said], insight: Memory, often: set[str]) -> list[Quote]:
     wanted = keywords(insight.text) - often
     least = max(2, round(_ALIKE * len(wanted)))
     return [
-        Quote(source=source, sentence=passage)
-        for source in f.memories
-        if source.at > insight.at
-        for passage in passages(source)
-        if len(keywords(passage) & wanted) >= least and stands(passage)
+        one.quote
+        for one in said
+        if one.quote.source.at > insight.at
+        and len(one.words & wanted) >= least
+        and stands(one.quote.sentence)
     ]
 
 
 def _said_often(memories: Sequence[Source]) -> set[str]:
     """Return the words that so many memories hold, such as a name, that they say little."""
-    times = Counter(word for memory in memories for word in keywords(memory.text))
+    held = Counter(word for memory in memories for word in keywords(memory.text))
     most = max(_TOLD_OFTEN * len(memories), _TOLD_OFTEN_AT_LEAST)
-    return {word for word, held in times.items() if held > most}
+    return {word for word, number in held.items() if number > most}
 
 
 def _worth_keeping(f: Findings) -> list[Quote]:

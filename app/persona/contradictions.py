@@ -98,8 +98,10 @@ def _statements(quote: Quote) -> Iterator[tuple[tuple[str, ...], _Statement]]:
         yield from _attitude(quote, attitude)
     elif not _OF_ITS_TIME.search(said):
         bare = _NEGATION.sub(" ", said)
-        words = tuple(sorted({_singular(word) for word in words_of(bare)} - _SAYS_NOTHING))
-        if _UNCLEAR.isdisjoint(words) and len(words) >= _LEAST_WORDS:
+        raw = list(words_of(bare))
+        # in their order: who helps whom is not the same the other way round
+        words = tuple(word for word in map(_singular, raw) if word not in _SAYS_NOTHING)
+        if _UNCLEAR.isdisjoint(raw) and len(words) >= _LEAST_WORDS:
             is_for = len(_NEGATION.findall(said)) % 2 == 0
             yield words, _Statement(quote=quote, about=words, is_for=is_for)
 
@@ -107,9 +109,10 @@ def _statements(quote: Quote) -> Iterator[tuple[tuple[str, ...], _Statement]]:
 def _attitude(quote: Quote, found: re.Match[str]) -> Iterator[tuple[tuple[str, ...], _Statement]]:
     who, verb, what = found["who"].lower(), found["verb"].lower(), found["what"]
     what = _WHAT_FADES.sub("", _WHAT_ENDS.sub("", what))
-    words = [_singular(word) for word in words_of(what) if word not in _EMPTY]
-    if not words or not _UNCLEAR.isdisjoint({who, *words}) or _is_turned(what):
+    raw = [word for word in words_of(what) if word not in _EMPTY]
+    if not raw or not _UNCLEAR.isdisjoint({who, *raw}) or _is_turned(what):
         return
+    words = [_singular(word) for word in raw]
     is_for = (verb in _FOR) == (len(_NEGATION.findall(found["way"])) % 2 == 0)
     yield ("holds", who, words[0]), _Statement(quote=quote, about=tuple(words), is_for=is_for)
 

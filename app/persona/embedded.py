@@ -115,10 +115,13 @@ class EmbeddedPersona:
         return entry, composed.inner
 
     def _remember(self, insights: Sequence[Quote], request: Request) -> list[str]:
-        """Keep sentences as insights, each once however often it is tried; say if that failed."""
+        """Keep sentences as insights, each once however often it is tried; say if that failed.
+
+        Before the entry is appended, because the entry says so, too.
+        """
         try:
             for quote in insights:
-                self._life.memories.remember(_insight(quote, request))
+                self._life.memories.remember(_insight(quote, request), request.changes.hold)
         except LedgerUnavailable as error:
             log.warning("embedded.insight_not_kept", error=error.detail)
             return ["The insights could not be remembered: the database did not answer."]
@@ -144,7 +147,11 @@ def _insight(quote: Quote, request: Request) -> Draft:
         origin=occasion.origin,
         run_id=occasion.run_id,
         task_id=request.task.id,
-        metadata={"of": quote.source.label, "lived_at": write_instant(quote.source.at)},
+        metadata={
+            "of": quote.source.label,
+            "lived_at": write_instant(quote.source.at),
+            "lived_origin": quote.source.origin,
+        },
     )
 
 

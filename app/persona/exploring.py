@@ -1,13 +1,13 @@
 """The exploration of capabilities: what was used lately, what never, what is new. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from app.persona.feelings.mirror import MIRRORS
 from app.persona.findings import Findings
 from app.persona.reflecting import kinds_of
-from app.persona.sections import Block, capped, new_names, section
-from app.persona.space import skeleton_folders
+from app.persona.sections import Composition, section
+from app.persona.space import SpaceFile, skeleton_folders
 from app.persona.words import as_path, count, day, listed, plain, started_by, times
 from app.tasks.task import TaskType
 
@@ -16,28 +16,30 @@ _TRY = "Not in use yet: "
 _SCRIPTS = (".py", ".sh", ".pl", ".rb", ".js")
 
 
-def explore(f: Findings) -> list[Block]:
-    """Return the blocks of an exploration."""
+def explore(f: Findings) -> Composition:
+    """Return an exploration."""
     types = Counter([str(f.task.type), *(run.task_type for run in f.runs)])
     tools = Counter(tool for run in f.runs for tool in run.tools)
     files = Counter(_top(file.path) for file in f.survey.files if file.path not in MIRRORS)
     kept = {name for name in skeleton_folders() if name and not name.startswith(_NOT_FOR_NOTES)}
     folders = sorted(kept | {name for name in files if name})
-    scripts = sorted(file.path for file in f.survey.files if file.path.endswith(_SCRIPTS))
+    paths = sorted(file.path for file in f.survey.files if file.path.endswith(_SCRIPTS))
+    scripts = [as_path(path) for path in paths]
     unused_types = [str(kind) for kind in TaskType if not types[kind]]
     unused_tools = [tool for tool in f.tools if not tools[tool]] if tools else []
     unused_folders = [name for name in folders if not files[name]]
     used = [*_used_runs(f), *_used_tools(f, tools), *_used_places(f, folders, files)]
     none = "Nothing: no run, no memory and no file."
     unused = _unused(unused_types if f.are_runs_known else [], unused_tools, unused_folders)
-    there = [*(as_path(f"{name}/") for name in folders), *(as_path(path) for path in scripts)]
-    return [
+    there = [*(as_path(f"{name}/") for name in folders), *scripts]
+    blocks = [
         *section(f"Used since {day(f.since, f.zone)}", used or [none]),
-        *section("Scripts", capped([f"{as_path(path)} is there." for path in scripts])),
+        *section("Scripts", _there(scripts)),
         *section("Not used", unused or ["Nothing: all is in use."]),
         *section("New", _new(f, there)),
         *section("To try next", [_to_try(f, unused_tools, unused_types, unused_folders)]),
     ]
+    return Composition(blocks=blocks)
 
 
 def _used_runs(f: Findings) -> list[str]:
@@ -61,8 +63,11 @@ def _used_tools(f: Findings, tools: Counter[str]) -> list[str]:
 
 
 def _used_places(f: Findings, folders: Sequence[str], files: Counter[str]) -> list[str]:
+    changed: dict[str, list[SpaceFile]] = defaultdict(list)
+    for file in f.changed:
+        changed[_top(file.path)].append(file)
     lines = [
-        f"{as_path(name + '/')} holds {count(files[name], 'file')}; {_changed_in(f, name)}."
+        f"{as_path(name + '/')} holds {count(files[name], 'file')}; {_changed(changed[name])}."
         for name in folders
         if files[name]
     ]
@@ -73,8 +78,7 @@ def _used_places(f: Findings, folders: Sequence[str], files: Counter[str]) -> li
     return lines
 
 
-def _changed_in(f: Findings, folder: str) -> str:
-    changed = [file for file in f.changed if _top(file.path) == folder]
+def _changed(changed: Sequence[SpaceFile]) -> str:
     if not changed:
         return "nothing is new or changed"
     last = as_path(changed[0].path)
@@ -96,11 +100,17 @@ def _unused(types: Sequence[str], tools: Sequence[str], folders: Sequence[str]) 
     ]
 
 
+def _there(scripts: list[str]) -> list[str]:
+    """Name all of them: what an entry leaves out would be new to the next one."""
+    are = "is" if len(scripts) == 1 else "are"
+    return [f"{listed(scripts)} {are} there."] if scripts else []
+
+
 def _new(f: Findings, there: Sequence[str]) -> list[str]:
     if not f.own:
         return []
     before = f.own[-1].text
-    new = [name for name in new_names(f, there) if name not in before]
+    new = [name for name in there if name not in before]
     since = day(f.own[-1].at, f.zone)
     if not new:
         return [f"No new folder and no new script since {since}."]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.core.errors import PersonaTasksError
-from app.persona.client import Deadline, PastRun, Reply, Request, Sent, as_one_message
+from app.persona.client import Deadline, Holding, PastRun, Reply, Request, Sent, as_one_message
 from app.persona.errors import PersonaError
 from app.persona.feelings.mood import Mood, decayed
 from app.persona.feelings.values import NEUTRAL
@@ -94,9 +94,10 @@ class ListedMemories:
         end = start + limit
         return Page(memories=found[start:end], next_cursor=end if len(found) > end else None)
 
-    def remember(self, draft: Draft) -> Memory:
+    def remember(self, draft: Draft, holding: Holding) -> Memory:
         if self.failure is not None:
             raise self.failure
+        holding(None)
         memory = Memory(
             id=draft.digest[:26],
             text=draft.text,

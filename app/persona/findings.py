@@ -95,14 +95,11 @@ class Findings:
     def speakers(self) -> list[list[Source]]:
         """Return memories and earlier insights, apart by who speaks in them: whoever talked to the
         persona, and it itself."""
-        heard = [one for one in self.lived.memories if one.origin == CHAT]
-        own = [one for one in self.lived.memories if one.origin != CHAT]
         known = {memory.text for memory in self.lived.memories}
         insights = [_as_lived(one) for one in self.lived.insights if one.text not in known]
-        return [
-            [source_of_memory(memory) for memory in memories]
-            for memories in (heard, [*own, *insights])
-        ]
+        said = [source_of_memory(memory) for memory in (*self.lived.memories, *insights)]
+        heard = [source for source in said if source.origin == CHAT]
+        return [heard, [source for source in said if source.origin != CHAT]]
 
     @property
     def recent_memories(self) -> list[Source]:
@@ -113,8 +110,9 @@ class Findings:
     def changed(self) -> list[SpaceFile]:
         """Return the files written since; neither the one that this task itself writes to, nor what
         the service writes after every answer."""
+        left_out = MIRRORS | {self.target}
         found = self.survey.changed_since(self.since)
-        return [file for file in found if file.path not in MIRRORS | {self.target}]
+        return [file for file in found if file.path not in left_out]
 
     @property
     def results(self) -> list[Source]:
@@ -136,6 +134,12 @@ class Findings:
         return [*notes, *self.memories, *self._not_remembered]
 
     @property
+    def recently_lived(self) -> list[Source]:
+        """Return what was lived since, each text with its own date: of a file nobody can tell which
+        lines are new."""
+        return [*self.recent_memories, *self._not_remembered]
+
+    @property
     def recent_sources(self) -> list[Source]:
         """Return the texts of this time only: no list of goals, and no file that only a run wrote
         to."""
@@ -147,7 +151,7 @@ class Findings:
             and note.path != GOALS
             and not note.has_entry_since(self.since)
         ]
-        return [*found, *self.recent_memories, *self._not_remembered]
+        return [*found, *self.recently_lived]
 
     @property
     def _not_remembered(self) -> list[Source]:
@@ -163,11 +167,17 @@ def source_of(note: Note) -> Source:
 def source_of_memory(memory: Memory) -> Source:
     """Return a memory as a text to quote from."""
     text = memory.text[:_MEMORY_LENGTH]
-    return Source(label=plain(memory.kind), at=memory.at, text=text, is_memory=True)
+    return Source(
+        label=plain(memory.kind), at=memory.at, text=text, is_memory=True, origin=memory.origin
+    )
 
 
 def _as_lived(insight: Memory) -> Memory:
-    """Return an insight of the instant at which that was lived which it is taken from."""
+    """Return an insight of the origin and instant of that which it is taken from.
+
+    One that tells of neither is the persona's own, wherever it kept it.
+    """
+    insight = replace(insight, origin=str(insight.metadata.get("lived_origin", "")))
     try:
         return replace(insight, at=read_instant(str(insight.metadata.get("lived_at"))))
     except ValueError:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from app.persona.findings import GOALS, Box, Findings
 from app.persona.journal import Entry
 from app.persona.sections import (
-    Block,
+    Composition,
     capped,
     cited,
     days_of,
@@ -20,19 +20,20 @@ _MOST_GOALS = 30
 _MOST_EVIDENCE = 50
 
 
-def assess_goals(f: Findings) -> list[Block]:
-    """Return the blocks of a goal assessment."""
+def assess_goals(f: Findings) -> Composition:
+    """Return a goal assessment."""
     where = listed([as_path(path) for path in dict.fromkeys([GOALS, f.target or GOALS])])
     if not f.goals:
-        return section("Goals", [f"There are no goals: no line in {where} is like `- [ ] a goal`."])
+        none = f"There are no goals: no line in {where} is like `- [ ] a goal`."
+        return Composition(blocks=section("Goals", [none]))
     open_goals = [goal for goal in f.goals if not goal.done][:_MOST_GOALS]
     done = [goal for goal in f.goals if goal.done]
     said = _said_elsewhere(f)
     evidence = {goal.text: _evidence(said, goal) for goal in open_goals}
-    moved = [goal for goal in open_goals if _newest_first(f, evidence[goal.text])]
+    moved = [goal for goal in open_goals if _new_since(f, evidence[goal.text])]
     still = [goal for goal in open_goals if goal not in moved]
     counted = f"{len(f.goals) - len(done)} open, {len(done)} done in {where}."
-    return [
+    blocks = [
         *section("Goals", [counted]),
         *section("Finished", capped(_finished(f, done))),
         *section("Open", [_open_line(f, goal, evidence[goal.text]) for goal in moved]),
@@ -40,6 +41,7 @@ def assess_goals(f: Findings) -> list[Block]:
         *section("Next", _next(open_goals, still, evidence)),
         *section("Runs since then", what_happened(f)),
     ]
+    return Composition(blocks=blocks)
 
 
 def _said_elsewhere(f: Findings) -> list[Said]:
@@ -55,7 +57,7 @@ def _evidence(said: Sequence[Said], goal: Box) -> list[Quote]:
     return [quote for quote in found if stands(quote.sentence)]
 
 
-def _newest_first(f: Findings, evidence: Sequence[Quote]) -> list[Quote]:
+def _new_since(f: Findings, evidence: Sequence[Quote]) -> list[Quote]:
     return [quote for quote in evidence if quote.source.at >= f.since]
 
 
@@ -71,7 +73,7 @@ def _finished(f: Findings, done: Sequence[Box]) -> list[str]:
 
 
 def _open_line(f: Findings, goal: Box, evidence: Sequence[Quote]) -> str:
-    new = _newest_first(f, evidence)
+    new = _new_since(f, evidence)
     days = days_of((quote.source for quote in new), f.zone)
     since = _since(f, goal)
     if len(new) == 1:

@@ -9,7 +9,7 @@ import structlog
 
 from app.core.errors import LedgerUnavailable
 from app.persona.chat_memory import what_was_heard
-from app.persona.client import Request
+from app.persona.client import Holding, Request
 from app.persona.feelings.lexicon import Lexicon
 from app.persona.feelings.mood import Mood
 from app.persona.journal import is_entry
@@ -32,8 +32,8 @@ class KeepsMemories(Protocol):
     def page(self, within: Within, *, limit: int, cursor: int | None = None) -> Page:
         """Return up to `limit` memories, those lived last first."""
 
-    def remember(self, draft: Draft) -> Memory:
-        """Keep a memory; the one of then where it is known already."""
+    def remember(self, draft: Draft, holding: Holding) -> Memory:
+        """Keep a memory; the one of then where it is known already. Raises what `holding` does."""
 
 
 class KeepsMoods(Protocol):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from app.core.errors import SpaceError
 from app.persona.client import Deadline
 from app.persona.journal import Entry, read_journal
-from app.persona.space import Space, Survey
+from app.persona.space import Space, SpaceFile, Survey
 from app.persona.themes import sentences
 
 _OPENING = 1000
@@ -19,7 +19,10 @@ _LONGEST_RUN = timedelta(minutes=15)
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """A Markdown file, its text apart from the entries of this persona in it."""
+    """A Markdown file, its text apart from the entries of this persona in it.
+
+    Of a long file `text` is of its beginning, `entries` are those of its beginning and its end.
+    """
 
     path: str
     modified: datetime
@@ -46,22 +49,23 @@ def read_notes(space: Space, survey: Survey, deadline: Deadline) -> tuple[list[N
         if budget <= 0:
             break
         try:
-            journal = read_journal(space.read_text(file.path, min(_NOTE_BYTES, budget)))
+            notes.append(_read(space, file, min(_NOTE_BYTES, budget)))
         except SpaceError:
             unread += 1  # it changed into something else meanwhile; the entry says how many
             continue
         budget -= min(file.size, _NOTE_BYTES)
-        notes.append(
-            Note(
-                path=file.path,
-                modified=file.modified,
-                text=journal.rest,
-                entries=journal.entries,
-            )
-        )
     left_out = []
     if len(notes) + unread < len(files):
         left_out.append(f"Only the newest {len(notes) + unread} of {len(files)} notes were read.")
     if unread:
         left_out.append(f"{unread} of the notes could not be read.")
     return notes, left_out
+
+
+def _read(space: Space, file: SpaceFile, most_bytes: int) -> Note:
+    journal = read_journal(space.read_text(file.path, most_bytes))
+    entries = journal.entries
+    if file.size > most_bytes:
+        # the newest entries are at the end
+        entries = [*entries, *read_journal(space.read_end(file.path, _NOTE_BYTES)).entries]
+    return Note(path=file.path, modified=file.modified, text=journal.rest, entries=entries)

@@ -9,7 +9,7 @@ from app.persona.client import PastRun
 from app.persona.feelings.affect import read_affect
 from app.persona.findings import Findings
 from app.persona.sections import (
-    Block,
+    Composition,
     cited,
     days_of,
     section,
@@ -44,8 +44,8 @@ _OPEN = re.compile(
 )
 
 
-def reflect(f: Findings) -> list[Block]:
-    """Return the blocks of a daily reflection."""
+def reflect(f: Findings) -> Composition:
+    """Return a daily reflection."""
     blocks = [
         *section("What happened", [*_counted(f), *what_happened(f)]),
         *section("What stood out", _stood_out(f)),
@@ -55,7 +55,7 @@ def reflect(f: Findings) -> list[Block]:
         *section("Left open", _left_open(f)),
         *section("What changed in the space", what_changed(f)),
     ]
-    return told_once(blocks)
+    return Composition(blocks=told_once(blocks))
 
 
 def kinds_of(sources: Sequence[Source]) -> str:

@@ -3,11 +3,12 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
 from app.persona.client import PastRun
-from app.persona.feelings.assessment import take_assessment
+from app.persona.feelings.assessment import Inner, take_assessment
 from app.persona.findings import GOALS, Findings
 from app.persona.metatalk import find_metatalk
 from app.persona.notes import Note
@@ -33,6 +34,15 @@ _QUOTED = re.compile(r"“([^”\n]+)”")
 _REPEATED = 60
 _WORDS_AGAIN = 6
 _OUTCOMES = ("succeeded", "failed", "timed_out", "cancelled", "interrupted")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composition:
+    """An entry's blocks, the sentences to be remembered of it, and the inner view that it gives."""
+
+    blocks: Sequence[Block]
+    insights: Sequence[Quote] = ()
+    inner: Inner | None = None
 
 
 def section(title: str, lines: Sequence[str]) -> list[Block]:
@@ -112,8 +122,10 @@ def _ended(runs: Sequence[PastRun]) -> list[str]:
     parts = [f"{outcomes[status]} {ended_as(status)}" for status in _OUTCOMES if outcomes[status]]
     how = f", and all {ended_as(runs[0].status)}" if len(parts) == 1 else f": {listed(parts)}"
     tasks = Counter(run.task_name for run in runs)
-    names = [f"{quoted(name)} {number}" for name, number in sorted(tasks.items())]
-    return [f"{len(runs)} runs ended{how}.", f"By task: {', '.join(names[:MOST_ITEMS])}."]
+    most = sorted(tasks.items(), key=lambda task: (-task[1], task[0]))
+    names = [f"{quoted(name)} {number}" for name, number in most]
+    more = f" and {len(names) - MOST_ITEMS} more" if len(names) > MOST_ITEMS else ""
+    return [f"{len(runs)} runs ended{how}.", f"By task: {', '.join(names[:MOST_ITEMS])}{more}."]
 
 
 def _failure(runs: Sequence[PastRun], zone: str) -> str:

@@ -108,6 +108,13 @@ class Space:
         with self._file(path) as descriptor:
             return read_bytes(descriptor, most_bytes).decode("utf-8", "replace")
 
+    def read_end(self, path: str, most_bytes: int) -> str:
+        """Return the last `most_bytes` of a file as text; raise as `read_text` does."""
+        with self._file(path) as descriptor:
+            size = os.fstat(descriptor).st_size
+            os.lseek(descriptor, max(size - most_bytes, 0), os.SEEK_SET)
+            return read_bytes(descriptor, most_bytes).decode("utf-8", "replace")
+
     def file(self, path: str) -> SpaceFile:
         """Return what the system says of a file; raise as `read_text` does."""
         with self._file(path) as descriptor:

@@ -50,13 +50,15 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 class Source:
     """A text, and how to name it where it is quoted.
 
-    A memory is quoted whole where it is short, and with its time of day.
+    A memory is quoted whole where it is short, and with its time of day; `origin` is where it came
+    from.
     """
 
     label: str
     at: datetime
     text: str
     is_memory: bool = False
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

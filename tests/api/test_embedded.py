@@ -81,7 +81,7 @@ def test_a_check_in_feels_what_was_lived_once_and_no_other_entry_feels_anything(
     runs = [run_id for run_id, reconciliation in felt.items() if reconciliation is not None]
     assert len(runs) == 1
     found = felt[runs[0]]
-    assert found["internal_assessment"].startswith("What was lived and written since ")
+    assert found["internal_assessment"].startswith("What was lived since ")
     assert found["outer"] is None
     assert found["inner"] == found["reconciled"]
     moods = body_of(client.get("/api/persona/mood"))["mood"]

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from app.wiring import Services
 from tests.api.clocks import ShiftedClock
 from tests.conftest import on_sqlite
+from tests.persona.given import after
 
 MOOD = "/api/persona/mood"
 RUN = "01k8hq0000000000000000000a"
@@ -22,7 +23,7 @@ def body_of(response: Any) -> Any:
 
 
 def feel(services: Services, answer: str) -> None:
-    services.being.feelings.after(answer, run_id=RUN, origin="schedule")
+    after(services.being.feelings, answer, run_id=RUN, origin="schedule")
 
 
 def test_before_any_answer_the_mood_is_neutral(client: FlaskClient) -> None:

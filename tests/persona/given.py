@@ -11,6 +11,8 @@ from app.core.clock import Clock, FakeClock, SystemClock
 from app.persona.client import Deadline, Occasion, PastRun, PreviousRun, Records, Request
 from app.persona.embedded import EmbeddedPersona
 from app.persona.fakes import ListedMemories, ListedMoods
+from app.persona.feelings.assessment import take_assessment
+from app.persona.feelings.feelings import Feelings, Felt
 from app.persona.feelings.lexicon import english
 from app.persona.life import KeepsMemories, KeepsMoods, Life
 from app.persona.memory.memory import Memory
@@ -118,6 +120,12 @@ def an_embedded_persona(
     space: Space, records: Records, life: Life | None = None
 ) -> EmbeddedPersona:
     return EmbeddedPersona(space, hands_on(space), records, life or a_life())
+
+
+def after(feelings: Feelings, answer: str, **given: Any) -> Felt:
+    """Let an answer be felt, its inner view taken out before."""
+    visible, inner = take_assessment(answer)
+    return feelings.weigh(visible, inner, **given)
 
 
 def hands_on(space: Space, clock: Clock | None = None, **bounds: int) -> Hands:

@@ -59,6 +59,12 @@ AT_ONE = [
     ("The heater failed in the greenhouse.", "The heater never failed in the greenhouse."),
     ("The lamp blinks 2 times a minute.", "The lamp does not blink 3 times a minute."),
     ("It strikes the right hour.", "It does not strike the right hour."),
+    ("I like this.", "I don't like this."),
+    ("I like this room.", "I don't like this room."),
+    ("This room is warm and dry.", "This room is not warm and dry."),
+    ("Karl helps Anna gladly.", "Anna never helps Karl gladly."),
+    ("Karl helps Anna.", "Anna never helps Karl."),
+    ("Frost kills moss in winter.", "Moss never kills frost in winter."),
 ]
 
 

@@ -197,6 +197,13 @@ def test_every_number_and_quotation_comes_from_the_records(root: Path) -> None:
     assert garden in text
 
 
+def test_of_many_tasks_those_of_the_most_runs_are_named_and_the_others_counted(root: Path) -> None:
+    runs = [a_past_run("fine", task_name=f"Task {number:02}") for number in range(12)]
+    text = ask(root, runs=(*runs, a_past_run("fine", task_name="Task 11"))).text
+    assert "- By task: “Task 11” 2, “Task 00” 1, “Task 01” 1, " in text
+    assert ", “Task 08” 1 and 2 more.\n" in text
+
+
 def test_what_went_well_is_not_made_up_of_runs_that_did_what_they_should(root: Path) -> None:
     one, other = a_past_run("fine"), a_past_run("fine", task_name="News")
     failed = a_past_run("no", task_name="Poem", status="failed", reason="no_effect")
@@ -244,6 +251,14 @@ def test_a_goal_that_was_spoken_of_the_longest_ago_comes_next(root: Path) -> Non
     assert f"{still} speaks of it; before that, the last: “I call mother often.”" in second
 
 
+def test_a_goal_that_was_away_for_a_while_is_named_since_it_came_back(root: Path) -> None:
+    for number, goal in enumerate(("Prune roses", "Sell boats", "Prune roses", "Prune roses")):
+        put(root, "meta/goals.md", f"- [ ] {goal}\n", timedelta(days=1))
+        now = NOW + number * timedelta(days=1)
+        text = ask(root, TaskType.GOAL_ASSESSMENT, run_id=f"r{number}", now=now).text
+    assert "- Open: “Prune roses”, named here since 29 October 2025: nothing" in text
+
+
 def test_an_owner_who_copies_the_line_of_a_goal_has_one(root: Path) -> None:
     text = ask(root, TaskType.GOAL_ASSESSMENT).text
     line = text.partition(" is like `")[2].partition("`")[0]
@@ -285,6 +300,22 @@ def test_files_that_a_run_wrote_an_entry_to_are_named_together_and_nothing_of_th
     assert f"{three}{goals}- Runs wrote entries to `scratch/one.md` and `scratch/two.md`." in text
     assert "happy" not in text
     assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="c").inner is None
+
+
+@pytest.mark.parametrize("before", ["I was happy of old.\n", "{old}I was happy of old.\n"])
+def test_a_journal_too_long_to_be_read_whole_is_known_by_its_last_entries(
+    root: Path, before: str
+) -> None:
+    of_old, new = (
+        write_entry(run_id=name, task_id="x", at=NOW - ago, title="x", body=["- frost"]).text
+        for name, ago in (("r0", timedelta(days=90)), ("r1", timedelta(hours=1)))
+    )
+    text = before.format(old=of_old)
+    put(root, "scratch/long.md", text + "Long ago.\n" * 10_000 + new)
+    put(root, "scratch/own.md", text + "Long ago.\n" * 10_000)
+    found = ask(root).text
+    assert "- Runs wrote entries to `scratch/long.md`." in found
+    assert "- `scratch/own.md`, " in found
 
 
 def test_a_run_that_began_before_and_wrote_after_leaves_no_news_either(root: Path) -> None:
@@ -341,13 +372,13 @@ def test_a_damaged_mood_is_named_and_fails_nothing(root: Path, content: str) -> 
 def test_a_mood_on_file_is_quoted_beside_how_the_words_read(root: Path) -> None:
     mood = {"current_state": {"reconciled_state": "calm", "last_updated": "2025-10-26T08:00:00Z"}}
     put(root, "emotional_state/current.json", json.dumps(mood))
-    put(root, "scratch/day.md", "I was glad and a bit worried.")
-    first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").text
+    runs = (a_past_run("I was glad and a bit worried."),)
+    first = ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r1").text
     assert "- `emotional_state/current.json`, of 26 October 2025, 08:00: “calm”" in first
     assert "- Of ease: “glad”.\n- Of strain: “worried”." in first
     tomorrow = NOW + timedelta(days=1)
-    second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=tomorrow).text
-    nothing = "- No word of feeling stands in what was lived and written since 27 October 2025"
+    second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r2", now=tomorrow).text
+    nothing = "- No word of feeling stands in what was lived since 27 October 2025"
     assert nothing in second
 
 
@@ -443,7 +474,8 @@ def test_neither_its_own_words_nor_what_it_quotes_speak_of_its_feelings(
     root: Path, kind: TaskType
 ) -> None:
     put(root, "scratch/notes.md", "Tomatoes and joy in the garden.\n")
-    found = ask(root, kind, prompt=f"What of tomatoes and joy? Append to {JOURNAL}")
+    runs = (a_past_run("A day of joy."),)
+    found = ask(root, kind, runs, prompt=f"What of tomatoes and joy? Append to {JOURNAL}")
     assert "joy" in found.text or kind in {
         TaskType.GOAL_ASSESSMENT,
         TaskType.CAPABILITY_EXPLORATION,
@@ -452,14 +484,21 @@ def test_neither_its_own_words_nor_what_it_quotes_speak_of_its_feelings(
 
 
 def test_a_check_in_feels_what_was_lived_since_the_last_one_and_only_that(root: Path) -> None:
-    put(root, "scratch/notes.md", "I was glad and proud.\n")
-    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").inner
+    runs = (a_past_run("I was glad and proud."),)
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r1").inner
     assert felt is not None
     assert felt.valence is not None
     assert felt.valence > 0.3
     assert felt.text.startswith(
-        "What was lived and written since 26 October 2025, 00:00 reads very pleasant, even"
+        "What was lived since 26 October 2025, 00:00 reads very pleasant, even"
     )
     later = NOW + timedelta(hours=1)
-    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=later).inner is None
-    assert ask(root, TaskType.SELF_REFLECTION, run_id="r3").inner is None
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, runs, run_id="r2", now=later).inner is None
+    assert ask(root, TaskType.SELF_REFLECTION, runs, run_id="r3").inner is None
+
+
+def test_a_line_that_is_added_to_a_file_makes_nobody_feel_its_old_lines_again(root: Path) -> None:
+    put(root, "notes/diary.md", "I was sad and ashamed.\n" * 200 + "It was Monday.\n")
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
+    assert felt.inner is None
+    assert "- No word of feeling stands in what was lived since" in felt.text

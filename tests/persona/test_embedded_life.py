@@ -1,14 +1,17 @@
 """What the embedded persona makes of memories, moods and tools, and what it leaves alone."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from app.core.errors import LedgerUnavailable
+from app.persona import consolidating
 from app.persona.chat_memory import as_memory
-from app.persona.client import PastRun, Reply
+from app.persona.client import Holding, PastRun, Reply, Transaction, Unrecorded
+from app.persona.errors import PersonaCancelled
 from app.persona.fakes import ListedMemories, ListedMoods, ListedRecords
 from app.persona.feelings.assessment import take_assessment
 from app.persona.feelings.mood import Mood
@@ -18,7 +21,8 @@ from app.persona.life import Life
 from app.persona.memory.memory import INSIGHT, Memory
 from app.persona.memory.recall import result_of_run
 from app.persona.metatalk import find_metatalk, mended
-from app.persona.space import Space, ensure_space
+from app.persona.space import Space, SpaceFile, Survey, ensure_space
+from app.persona.themes import Said, Source, said_in
 from app.tasks.task import TaskType
 from tests.persona.given import (
     NOW,
@@ -146,7 +150,8 @@ def test_an_insight_is_kept_once_and_looked_at_again(root: Path) -> None:
     assert f"### Kept as an insight\n\n- “{LESSON}” (note, 26 October 2025, 21:00)." in first
     (kept,) = [memory for memory in memories.memories if memory.kind == INSIGHT]
     assert (kept.text, kept.run_id, kept.origin) == (LESSON, "r1", "schedule")
-    assert kept.metadata == {"of": "note", "lived_at": "2025-10-26T21:00:02Z"}
+    lived = {"lived_at": "2025-10-26T21:00:02Z", "lived_origin": "api"}
+    assert kept.metadata == {"of": "note", **lived}
     (root / JOURNAL).unlink()
     again = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(memories), run_id="r1", attempt=2).text
     assert again == first
@@ -196,11 +201,25 @@ def test_a_database_that_is_away_fails_nothing_and_is_named(root: Path, kind: Ta
 
 def test_an_insight_that_cannot_be_kept_fails_nothing(root: Path) -> None:
     class Forgetful(ListedMemories):
-        def remember(self, _: object) -> Memory:
+        def remember(self, _: object, holding: Holding) -> Memory:
             raise AWAY
 
     text = ask(root, TaskType.MEMORY_CONSOLIDATION, a_life(Forgetful(a_memory(LESSON)))).text
     assert "The insights could not be remembered: the database did not answer." in text
+
+
+def test_a_run_that_was_given_up_keeps_no_insight_and_writes_no_entry(root: Path) -> None:
+    class Lost(Unrecorded):
+        def hold(self, connection: Transaction) -> None:
+            raise PersonaCancelled
+
+    memories = ListedMemories(a_memory(LESSON))
+    persona = an_embedded_persona(Space(root), ListedRecords(), a_life(memories))
+    task = a_task(f"Append to {JOURNAL}", type=TaskType.MEMORY_CONSOLIDATION)
+    with pytest.raises(PersonaCancelled):
+        persona.reply(replace(a_request(task), changes=Lost()), a_deadline())
+    assert [memory.text for memory in memories.memories] == [LESSON]
+    assert not (root / JOURNAL).exists()
 
 
 @pytest.mark.parametrize("kind", list(TaskType))
@@ -273,6 +292,38 @@ def test_an_exploration_tells_which_tools_were_called_and_what_is_new(root: Path
     assert "- New since 27 October 2025: `workshop/` and `workshop/water.py`." in second
     third = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r3", now=NOW + 2 * DAY)
     assert "- No new folder and no new script since 28 October 2025." in third.text
+
+
+def test_of_many_scripts_none_is_new_twice(root: Path) -> None:
+    for number in range(13):
+        put(root, f"workshop/s{number}.py", "print(1)\n")
+    texts = [
+        ask(
+            root, TaskType.CAPABILITY_EXPLORATION, a_life(), run_id=f"r{day}", now=NOW + day * DAY
+        ).text
+        for day in range(4)
+    ]
+    assert "### Scripts\n\n- `workshop/s0.py`, `workshop/s1.py`, `workshop/s10.py`, " in texts[0]
+    assert "`workshop/s8.py` and `workshop/s9.py` are there.\n" in texts[0]
+    assert all("- No new folder and no new script since " in text for text in texts[1:])
+
+
+def test_an_exploration_of_many_folders_looks_for_changes_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+    look = Survey.changed_since
+
+    def counted(survey: Survey, instant: datetime) -> list[SpaceFile]:
+        asked.append(instant)
+        return look(survey, instant)
+
+    monkeypatch.setattr(Survey, "changed_since", counted)
+    for number in range(9):
+        put(root, f"folder{number}/note.md", "x")
+    text = ask(root, TaskType.CAPABILITY_EXPLORATION, a_life()).text
+    assert "- `folder8/` holds 1 file; `folder8/note.md` is new or changed.\n" in text
+    assert len(asked) == 1
 
 
 def test_a_prompt_of_ones_own_is_answered_from_old_memories_too(root: Path) -> None:
@@ -348,6 +399,24 @@ def test_insights_of_which_nothing_new_is_said_are_only_counted(root: Path) -> N
     alone = ListedMemories(insights[1], *some_days())
     later = consolidate(root, alone, "r2", 1)
     assert "- “Bread needs a slow rise overnight.”, kept on 18 October 2025: nothing new" in later
+
+
+def test_memories_are_taken_apart_once_for_all_insights(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(sources: Sequence[Source]) -> list[Said]:
+        asked.append(len(sources))
+        return said_in(sources)
+
+    monkeypatch.setattr(consolidating, "said_in", counted)
+    insights = [
+        a_memory(text, id=text, kind=INSIGHT, at=NOW - 9 * DAY)
+        for text in (LESSON, "Bread needs a slow rise overnight.", "Gulls inland mean storms.")
+    ]
+    assert "3 earlier insights" in consolidate(root, ListedMemories(*insights, *some_days()), "r1")
+    assert asked == [3]
 
 
 def test_a_long_quotation_is_told_once_in_an_entry_and_named_after_that(root: Path) -> None:
@@ -456,3 +525,23 @@ def test_whoever_talks_to_it_does_not_contradict_the_persona(root: Path) -> None
     assert "What may contradict" not in consolidate(root, memories, "r1")
     memories.memories.append(a_memory("I hate the tea.", id="t3", at=NOW + HOUR))
     assert "What may contradict" in consolidate(root, memories, "r2", 1)
+
+
+@pytest.mark.parametrize(("origin", "is_its_own"), [("api", True), ("chat", False)])
+def test_an_insight_is_compared_with_what_its_speaker_says(
+    root: Path, origin: str, is_its_own: bool
+) -> None:
+    lesson = "I love the tea because of Mira."
+    heard = as_memory(lesson, "Noted.", NOW - HOUR, {}).text if origin == "chat" else lesson
+    memories = ListedMemories(a_memory(heard, id="t1", origin=origin, at=NOW - HOUR))
+    assert f"### Kept as an insight\n\n- “{lesson}”" in consolidate(root, memories, "r1")
+    del memories.memories[0]  # by then it is older than what is looked back on
+    memories.memories.append(a_memory("I hate the tea.", id="t2", at=NOW + HOUR))
+    second = consolidate(root, memories, "r2", 1)
+    assert ("What may contradict" in second) == is_its_own
+
+
+def test_an_insight_that_it_kept_in_a_chat_is_its_own(root: Path) -> None:
+    kept = a_memory("I love the tea.", id="t1", kind=INSIGHT, origin="chat", at=NOW - HOUR)
+    memories = ListedMemories(kept, a_memory("I hate the tea.", id="t2", at=NOW - HOUR / 2))
+    assert "What may contradict" in consolidate(root, memories, "r1")

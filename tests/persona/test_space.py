@@ -75,6 +75,11 @@ def test_a_file_of_the_space_is_read_up_to_a_size(space: Space) -> None:
     assert space.read_text("scratch/odd.md", 100) == "a\ufffdb"
 
 
+def test_of_a_file_the_end_is_read_up_to_a_size(space: Space) -> None:
+    assert space.read_end("scratch/notes.md", 100) == "mine\n"
+    assert space.read_end("scratch/notes.md", 3) == "ne\n"
+
+
 def test_a_file_that_is_not_there_has_its_own_error(space: Space) -> None:
     assert not space.exists("scratch/other.md")
     assert not space.exists("nowhere/at/all.md")

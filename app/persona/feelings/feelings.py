@@ -14,7 +14,7 @@ from app.core.plain_files import read_plain
 from app.persona.client import Holding, anyway
 from app.persona.errors import NoSuchFile
 from app.persona.feelings.affect import MOST_CHARACTERS, read_affect
-from app.persona.feelings.assessment import Inner, take_assessment
+from app.persona.feelings.assessment import Inner
 from app.persona.feelings.lexicon import MOST_BYTES, Lexicon, ReadLexicon, english, read_lexicon
 from app.persona.feelings.mirror import MoodFiles, show_mood
 from app.persona.feelings.mood import moved, pull, recent_pattern
@@ -112,27 +112,6 @@ class Feelings:
         self._lexicons = lexicons
         self._clock = clock
 
-    def after(
-        self,
-        answer: str,
-        *,
-        run_id: str | None,
-        origin: str,
-        source: str = "reply",
-        told: str | None = None,
-        files: MoodFiles | None = None,
-    ) -> Felt:
-        """Take the inner view out of an answer, reconcile it with the outer one, move the mood.
-
-        `told` is what a model says of the answer when it is asked how it looks from outside; with
-        `files` mood and reconciliation are mirrored into the space. Never fails for what an answer
-        or a file holds, nor where the database is away; raises only a PersonaError of `files`.
-        """
-        visible, inner = take_assessment(answer)
-        return self.weigh(
-            visible, inner, run_id=run_id, origin=origin, source=source, told=told, files=files
-        )
-
     def weigh(
         self,
         visible: str,
@@ -145,11 +124,13 @@ class Feelings:
         files: MoodFiles | None = None,
         holding: Holding = anyway,
     ) -> Felt:
-        """Do what `after` does with an answer whose inner view was taken out already.
+        """Reconcile the inner view with the outer one, that of the visible answer; move the mood.
 
-        What the answer quotes is no part of the outer view.
-
-        Raises also what `holding` raises, with the mood unmoved.
+        What the answer quotes is no part of the outer view. `told` is what a model says of the
+        answer when it is asked how it looks from outside; with `files` mood and reconciliation are
+        mirrored into the space. Never fails for what an answer or a file holds, nor where the
+        database is away; raises only a PersonaError of `files`, and what `holding` raises, with the
+        mood unmoved.
         """
         lexicon = self._lexicons.current().lexicon
         felt = inner_view(inner, lexicon) if inner is not None else None

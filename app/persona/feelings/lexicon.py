@@ -58,7 +58,7 @@ _RANGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """A word that carries no feeling itself; `factor` is what it multiplies a feeling with."""
+    """What a word does beside a feeling, whether it carries one or not: `factor` multiplies it."""
 
     role: Role
     factor: float = 1.0

@@ -84,7 +84,27 @@ def show_mood(files: MoodFiles, state: str, mood: Affect, pattern: str, at: date
     return _warned(warning) if warning else None
 
 
+def as_json(document: Mapping[str, Any], most_bytes: int) -> str:
+    """Return a document as JSON: set in for people, in one line where it would be too long so.
+
+    Raises SpaceError where it is too long in one line, too: what is written must be read again.
+    """
+    dense = json.dumps(document, ensure_ascii=False, separators=(",", ":")) + "\n"
+    if size_of(dense) > most_bytes:
+        raise SpaceError(f"it would be longer than {most_bytes} bytes")
+    set_in = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return set_in if size_of(set_in) <= most_bytes else dense
+
+
+def size_of(text: str) -> int:
+    """Return how many bytes a text has in a file."""
+    return len(text.encode("utf-8", "replace"))
+
+
 def _document(text: str) -> Mapping[str, Any]:
+    if size_of(text) > _MOST_BYTES:
+        # what is merely long is somebody's, and not read to its end it would be lost
+        raise SpaceError(f"`{MOOD_FILE}` is longer than {_MOST_BYTES} bytes and was left")
     document = strict_json.loads(text, most_bytes=_MOST_BYTES)
     if not isinstance(document, dict):
         raise BadJson("it holds no JSON object")
@@ -102,8 +122,7 @@ def _written(
         "recent_pattern": pattern,
         **mood.as_dict(),
     }
-    whole = {"_note": _NOTE, **document, "current_state": current}
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return as_json({"_note": _NOTE, **document, "current_state": current}, _MOST_BYTES)
 
 
 def _warned(warning: str) -> str:

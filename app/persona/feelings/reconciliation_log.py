@@ -3,7 +3,6 @@
 The database is the truth about the mood. Whatever stands in the file's place, a run is not hurt.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from app.core import strict_json
 from app.core.errors import BadJson, SpaceError
 from app.core.instants import read_instant
 from app.persona.errors import NoSuchFile, PersonaTimeout
-from app.persona.feelings.mirror import DAMAGED_LOG_FILE, LOG_FILE, MoodFiles
+from app.persona.feelings.mirror import DAMAGED_LOG_FILE, LOG_FILE, MoodFiles, as_json
 from app.persona.words import storable
 
 log = structlog.get_logger(__name__)
@@ -25,6 +24,10 @@ _NOTE = f"The newest {MOST_KEPT} reconciliations that moved the mood, the newest
 _INSTRUCTIONS = (
     "Written by the service after each answer that carries feeling; other keys are kept."
 )
+
+_OURS = {"written_by": "persona-tasks"}
+"""What the service's own entries hold: others may have ids of runs, too, of which it knows nothing.
+"""
 
 Noted = tuple[str, datetime]
 """The id of a run, and when its reconciliation was made."""
@@ -37,9 +40,9 @@ def keep_reconciliation(files: MoodFiles, entry: Mapping[str, Any], gone: Gone) 
     """Append a reconciliation; return a warning where that was not possible, or where what stood
     there was damaged and was set aside.
 
-    An entry has the id of its run under `run_id`, None for a chat. What `gone` names goes, and so
-    does what an earlier attempt of the same run left. At most 50 entries and 512 KiB stay. Raises
-    only PersonaCancelled.
+    An entry has the id of its run under `run_id`, None for a chat. Of the service's own entries
+    those go that `gone` names, and what an earlier attempt of the same run left. At most 50 entries
+    and 512 KiB stay. Raises only PersonaCancelled.
     """
     warning = None
     try:
@@ -84,7 +87,10 @@ def _noted(document: Mapping[str, Any]) -> list[Noted]:
 
 
 def _run_of(entry: Any) -> str | None:
-    run_id = entry.get("run_id") if isinstance(entry, dict) else None
+    """Return the run of an entry of our own; None for all others."""
+    if not isinstance(entry, dict) or not _OURS.items() <= entry.items():
+        return None
+    run_id = entry.get("run_id")
     return run_id if isinstance(run_id, str) else None
 
 
@@ -101,12 +107,14 @@ def _appended(text: str | None, entry: Mapping[str, Any], without: set[str]) -> 
     except BadJson:
         document = {}  # it was set aside
     kept = [one for one in _entries(document) if _run_of(one) not in without]
-    entries = [*kept, _storable(entry)][-MOST_KEPT:]
-    written = _written(document, entries)
-    while len(written.encode("utf-8", "replace")) > MOST_BYTES and len(entries) > 1:
-        entries = entries[1:]
-        written = _written(document, entries)
-    return written
+    entries = [*kept, {**_storable(entry), **_OURS}][-MOST_KEPT:]
+    while True:
+        try:
+            return _written(document, entries)
+        except SpaceError:
+            if len(entries) == 1:
+                raise
+            entries = entries[1:]
 
 
 def _storable(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +124,7 @@ def _storable(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _written(document: Mapping[str, Any], entries: Sequence[Any]) -> str:
     named = {"_note": _NOTE, "_instructions": _INSTRUCTIONS}
-    whole = {**named, **document, "reconciliations": entries}
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    return as_json({**named, **document, "reconciliations": entries}, MOST_BYTES)
 
 
 def _warned(warning: str) -> str:

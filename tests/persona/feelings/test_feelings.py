@@ -27,7 +27,7 @@ from app.persona.findings import gather
 from app.persona.space import Space
 from app.persona.writing import Rewording
 from tests.conftest import on_sqlite
-from tests.persona.given import a_deadline, a_life, a_request, hands_on
+from tests.persona.given import a_deadline, a_life, a_request, after, hands_on
 
 NOW = datetime(2026, 11, 24, 1, tzinfo=UTC)
 ANSWER = """[Internal Emotional Assessment]
@@ -61,9 +61,8 @@ class House:
         return json.loads(self.mood_file.read_text(encoding="utf-8"))
 
     def after(self, answer: str = ANSWER, **more: Any) -> Felt:
-        return self.feelings.after(
-            answer, run_id=RUN, origin="schedule", **{"files": self.files, **more}
-        )
+        given = {"run_id": RUN, "origin": "schedule", "files": self.files, **more}
+        return after(self.feelings, answer, **given)
 
 
 @pytest.fixture
@@ -195,7 +194,6 @@ def test_other_keys_of_the_file_are_kept(house: House) -> None:
         b'{"current_state": null}',
         b'{"a": NaN}',
         b"[" * 60_000,
-        b'{"a": "' + b"x" * 70_000 + b'"}',
     ],
 )
 def test_a_damaged_file_is_replaced_and_no_run_fails(house: House, damage: bytes) -> None:
@@ -205,6 +203,28 @@ def test_a_damaged_file_is_replaced_and_no_run_fails(house: House, damage: bytes
     assert house.shown()["current_state"]["reconciled_state"]
     if b"current_state" not in damage:
         assert "was damaged and was replaced" in felt.warnings[0]
+
+
+@on_sqlite
+def test_keys_of_others_are_kept_where_set_in_they_would_be_too_long(house: House) -> None:
+    mine = {"mine": list(range(1, 9_001))}
+    house.mood_file.write_text(json.dumps(mine, separators=(",", ":")))
+    for _ in range(2):
+        assert house.after().warnings == []
+        assert house.shown()["mine"] == mine["mine"]
+        assert house.shown()["current_state"]["reconciled_state"]
+        assert house.mood_file.stat().st_size <= 64 * 1024
+
+
+@on_sqlite
+@pytest.mark.parametrize("length", [64 * 1024 - 20, 70_000])
+def test_a_file_that_is_merely_too_long_for_the_mood_is_left(house: House, length: int) -> None:
+    text = json.dumps({"mine": "x" * length})
+    house.mood_file.write_text(text)
+    (warning,) = house.after().warnings
+    assert warning.startswith("the mood was not written to the space: ")
+    assert "longer than 65536 bytes" in warning
+    assert house.mood_file.read_text() == text
 
 
 def a_folder(path: Path) -> None:

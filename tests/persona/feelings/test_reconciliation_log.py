@@ -29,6 +29,7 @@ from tests.persona.feelings.test_feelings import (
     a_link_for_the_folder,
     a_pipe,
 )
+from tests.persona.given import after
 
 OLD = {"alignment": "of old", "timestamp": "2025-10-27T00:00:02.763864", "mine": 1}
 
@@ -58,7 +59,7 @@ def runs(house: House) -> list[str | None]:
 def feel(house: House, run_id: str | None, answer: str = ANSWER, **more: Any) -> list[str]:
     house.clock.advance(timedelta(minutes=1))
     given = {"origin": "schedule", "files": house.files, **more}
-    return list(house.feelings.after(answer, run_id=run_id, **given).warnings)
+    return list(after(house.feelings, answer, run_id=run_id, **given).warnings)
 
 
 def a_variant(house: House, kind: type[SpaceFiles]) -> SpaceFiles:
@@ -74,6 +75,7 @@ def test_a_reconciliation_is_kept_as_older_tools_know_it_with_its_numbers(house:
     (entry,) = entries(house)
     assert felt.reconciliation is not None
     about = {"run_id": RUN, "source": "reply", "origin": "schedule"}
+    about["written_by"] = "persona-tasks"
     assert entry == {**felt.reconciliation, **about}
     older = {"alignment", "gaps", "reconciled_state", "learning_signal", "timestamp"}
     assert older | {"internal_assessment", "external_assessment"} <= set(entry)
@@ -87,6 +89,16 @@ def test_the_newest_is_the_last_and_what_others_wrote_stays(house: House) -> Non
     assert log_of(house)["mine"] == 1
     assert entries(house)[:2] == [OLD, "odd"]
     assert [entry["run_id"] for entry in entries(house)[2:]] == ["r1", None]
+
+
+@on_sqlite
+def test_entries_of_others_stay_that_name_runs_of_which_there_is_no_mood(house: House) -> None:
+    feel(house, "r1")
+    at = (NOW + timedelta(minutes=2)).isoformat()
+    of_others = [{**OLD, "run_id": run_id, "timestamp": at} for run_id in ("theirs", "r2")]
+    put_log(house, {"reconciliations": [*entries(house), *of_others]})
+    assert feel(house, "r2") == []
+    assert runs(house) == ["r1", "theirs", "r2", "r2"]
 
 
 @on_sqlite
@@ -118,6 +130,24 @@ def test_not_more_is_kept_than_is_read_again(house: House) -> None:
     assert found[:-3] == [long] * (len(found) - 3)
     assert 5 < len(found) - 3 < 12
     assert [entry["run_id"] for entry in found[-3:]] == ["r0", "r1", "r2"]
+
+
+@on_sqlite
+def test_a_log_that_others_filled_stays_as_it_is(house: House) -> None:
+    full = {"mine": "x" * (MOST_BYTES - 300), "reconciliations": [OLD]}
+    put_log(house, full)
+    for _ in range(2):
+        (warning,) = feel(house, RUN)
+        assert warning.endswith(f"to the space: it would be longer than {MOST_BYTES} bytes")
+        assert log_of(house) == full
+
+
+@on_sqlite
+def test_keys_of_others_in_a_log_are_kept_where_set_in_they_would_be_too_long(house: House) -> None:
+    put_log(house, {"mine": [1] * 90_000, "reconciliations": [OLD]})
+    assert feel(house, RUN) == []
+    assert log_of(house)["mine"] == [1] * 90_000
+    assert entries(house)[0] == OLD
 
 
 @on_sqlite
