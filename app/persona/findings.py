@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from app.core import strict_json
 from app.core.errors import BadJson, LedgerUnavailable, SpaceError
@@ -135,9 +136,19 @@ class Findings:
 
     @property
     def recently_lived(self) -> list[Source]:
-        """Return what was lived since, each text with its own date: of a file nobody can tell which
-        lines are new."""
-        return [*self.recent_memories, *self._not_remembered]
+        """Return what was lived since, each text with its own date: of any other file nobody can
+        tell which lines are new."""
+        zone = ZoneInfo(self.zone)
+        last, today = (at.astimezone(zone).date() for at in (self.since, self.occasion.now))
+        diary = [
+            source_of(note)
+            for note in self.notes
+            if note.day is not None
+            and last < note.day <= today
+            and note.text.strip()
+            and not note.has_entry_since(self.since)
+        ]
+        return [*diary, *self.recent_memories, *self._not_remembered]
 
     @property
     def recent_sources(self) -> list[Source]:
@@ -151,7 +162,7 @@ class Findings:
             and note.path != GOALS
             and not note.has_entry_since(self.since)
         ]
-        return [*found, *self.recently_lived]
+        return [*found, *self.recent_memories, *self._not_remembered]
 
     @property
     def _not_remembered(self) -> list[Source]:

@@ -1,8 +1,9 @@
 """Markdown files of the space: the persona's own text, apart from the entries of runs in it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from app.core.errors import SpaceError
 from app.persona.client import Deadline
@@ -15,6 +16,7 @@ _MOST_NOTES = 60
 _NOTE_BYTES = 64 * 1024
 _NOTES_BYTES = 1024 * 1024
 _LONGEST_RUN = timedelta(minutes=15)
+_DAY = re.compile(r"(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,15 @@ class Note:
         """Say whether a run wrote an entry to it after an instant: then nobody can tell from its
         time whether its other text changed, too. A run writes later than it began."""
         return any(entry.at > instant - _LONGEST_RUN for entry in self.entries)
+
+    @property
+    def day(self) -> date | None:
+        """Return the day that its name tells, as that of a diary with a file a day does."""
+        named = _DAY.search(self.path.rpartition("/")[2])
+        try:
+            return date.fromisoformat(named[0]) if named else None
+        except ValueError:
+            return None
 
     @property
     def opening(self) -> str:

@@ -502,3 +502,23 @@ def test_a_line_that_is_added_to_a_file_makes_nobody_feel_its_old_lines_again(ro
     felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION)
     assert felt.inner is None
     assert "- No word of feeling stands in what was lived since" in felt.text
+
+
+def test_a_file_of_a_diary_is_felt_with_its_own_day_and_not_again(root: Path) -> None:
+    diary = f"notes/{NOW:%Y-%m-%d}.md"
+    put(root, diary, "I was sad and ashamed.\n")
+    felt = ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r1").inner
+    assert felt is not None
+    assert felt.valence is not None
+    assert felt.valence < -0.3
+    put(root, diary, "I was sad and ashamed.\nIt was Monday.\n")
+    later = NOW + timedelta(hours=1)
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION, run_id="r2", now=later).inner is None
+
+
+@pytest.mark.parametrize(
+    "name", ["2099-01-01.md", "2025-13-40.md", f"1{NOW:%Y-%m-%d}.md", f"{NOW:%Y-%m-%d}/note.md"]
+)
+def test_a_file_that_is_of_no_day_so_far_is_not_felt(root: Path, name: str) -> None:
+    put(root, f"notes/{name}", "I was sad and ashamed.\n")
+    assert ask(root, TaskType.EMOTIONAL_RECONCILIATION).inner is None
