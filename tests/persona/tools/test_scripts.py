@@ -22,7 +22,7 @@ from app.persona.appending import LARGEST_FILE
 from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES, Availability, Confinement
 from app.persona.errors import PersonaCancelled, PersonaTimeout
 from app.persona.quota import Quota
-from app.persona.scripting import MOST_SHOWN_LIVE, Captured, _used
+from app.persona.scripting import MOST_OPEN_IN_ALL, MOST_SHOWN_LIVE, Captured, _used
 from app.persona.space import Space
 from app.persona.syscalls import seccomp_filter
 from app.persona.tools.scripts import ScriptTool
@@ -505,7 +505,7 @@ def test_memory_is_bounded_for_one_process_and_for_all(root: Path) -> None:
 
 
 FOUR_GIGABYTES = """\
-import ctypes, mmap, os, socket, sys, time
+import ctypes, mmap, os, socket, sys, threading, time
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.mmap.restype = ctypes.c_void_p
 M, PART = 1 << 20, 400 << 20
@@ -519,14 +519,24 @@ def unseen(start):
     for at in range(start, start + PART, 8 * M):
         ctypes.memset(at, 1, 8 * M)
         LIBC.madvise(ctypes.c_void_p(at), ctypes.c_size_t(8 * M), 4)
-def holding(take):
+def alone(act):
+    # in a second thread, when it is all that is left of the process
+    def last():
+        while "\tZ" not in open("/proc/self/status").read():
+            time.sleep(0.01)
+        act()
+    threading.Thread(target=last).start()
+    LIBC.syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+def holding(take, within=lambda act: act()):
     # ten processes take a tenth each, and hold it until all are there
     reading, writing = os.pipe()
+    def hold():
+        kept = take()
+        os.write(writing, b"x")
+        time.sleep(60)
     for _ in range(10):
         if os.fork() == 0:
-            kept = take()
-            os.write(writing, b"x")
-            time.sleep(60)
+            within(hold)
     os.close(writing)
     if all(os.read(reading, 1) for _ in range(10)):
         print("took it all", flush=True)
@@ -536,6 +546,7 @@ def holding(take):
 
 WAYS = {
     "private": "holding(lambda: bytearray(b'x') * PART)",
+    "private_of_a_thread": "holding(lambda: bytearray(b'x') * PART, alone)",
     "shared": "holding(lambda: unseen(mapped(PART, 0x21, -1)))",
     "shared_dev_zero": "holding(lambda: unseen(mapped(PART, 1, os.open('/dev/zero', os.O_RDWR))))",
     "held_by_the_parent": """\
@@ -662,6 +673,13 @@ def test_four_gigabytes_of_memory_are_not_to_be_had(root: Path, way: str) -> Non
     argv = ["/usr/bin/python3", "-c", FOUR_GIGABYTES + WAYS[way]]
     text = calling(root).ok("run_script", argv=argv, timeout=30)
     assert "took it all" not in text
+
+
+@confined
+def test_files_count_that_only_a_thread_has_open_any_more(root: Path) -> None:
+    code = FOUR_GIGABYTES + "holding(lambda: [open('/dev/null') for _ in range(200)], alone)"
+    text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code], timeout=30)
+    assert f"because it had more than {MOST_OPEN_IN_ALL} files open" in text
 
 
 def told_by_somebody(act: Callable[[], str]) -> str:
