@@ -58,8 +58,9 @@ class _Calls:
     prctl: int
 
 
-# io_uring, clone3, openat2, fchmodat2, memfd_secret: their numbers are the same everywhere
-_EVERYWHERE = dict.fromkeys((425, 435, 437, 452, 447), errno.ENOSYS)
+# io_uring, clone3, openat2, fchmodat2, memfd_secret, close_range, which can also give a thread
+# files of its own: their numbers are the same everywhere
+_EVERYWHERE = dict.fromkeys((425, 435, 437, 452, 447, 436), errno.ENOSYS)
 _X86 = _Calls(
     architecture=0xC000003E,
     # creat, chmod, fchmod, mknod, mknodat, fchmodat

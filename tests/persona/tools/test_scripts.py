@@ -380,6 +380,7 @@ def test_the_system_itself_bounds_the_processes_whoever_runs_the_service(root: P
         "socket.socketpair()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 9999)",
         "call(LIBC.unshare, 0x400)",
         "call(LIBC.syscall, 435, (ctypes.c_uint64 * 11)(), 88)",
+        "call(LIBC.syscall, 436, 900, 999, 2)",
         "call(LIBC.prctl, 41, 0, 0, 0, 0)",
         "call(LIBC.mlock, ctypes.create_string_buffer(9), ctypes.c_size_t(9))",
         "call(LIBC.mq_open, b'/q', 0o102, 0o600, None)",
@@ -424,9 +425,14 @@ def test_usual_programs_do_without_what_the_kernel_is_not_asked_for(root: Path) 
         "import os, shutil, sqlite3, tempfile\nos.chmod('f', 0o750)\nshutil.copy('f', 'g')\n"
         "os.posix_fallocate(os.open('g', os.O_RDWR), 0, 9999)\ntempfile.TemporaryFile()\n"
         "sqlite3.connect('d.sqlite3').execute('PRAGMA journal_mode=WAL').fetchall()\n"
-        "import asyncio, subprocess, threading\nasyncio.run(asyncio.sleep(0))\n"
+        "import asyncio, ctypes, subprocess, threading\nasyncio.run(asyncio.sleep(0))\n"
         "thread = threading.Thread(target=print)\nthread.start()\nthread.join()\n"
-        "assert subprocess.check_output(['head', '-c9', '/dev/zero']) == bytes(9)\nprint('done')"
+        "assert subprocess.check_output(['head', '-c9', '/dev/zero']) == bytes(9)\n"
+        "file = os.open('f', os.O_RDONLY)\nos.set_inheritable(file, True)\n"
+        "fds = subprocess.check_output(['ls', '/proc/self/fd']).split()\n"
+        "assert len(fds) == 4, fds  # the three of everybody, and that of the folder\n"
+        "ctypes.CDLL(None).closefrom(3)\nassert not os.path.exists(f'/proc/self/fd/{file}')\n"
+        "print('done')"
     )
     put(root, "f", "x")
     text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code])
