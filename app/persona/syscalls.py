@@ -21,6 +21,7 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOWED, _REFUSED = 0x7FFF0000, 0x00050000
 _YES, _NO = (_RETURN, 0, 0, _ALLOWED), (_RETURN, 0, 0, _REFUSED | errno.EPERM)
+_FULL = (_RETURN, 0, 0, _REFUSED | errno.EDQUOT)
 
 _SHARED, _NO_FILE = 0x01, 0x20
 """MAP_SHARED and MAP_ANONYMOUS."""
@@ -43,14 +44,15 @@ class _Calls:
     """The numbers of calls on one kind of machine.
 
     `mode_at` says which argument is a mode, `opening` where the flags of an open stand, its mode
-    after them; `refused` with what error. `mmap`, `clone`, `socketpair`, `setsockopt` and `prctl`
-    depend on what they are asked.
+    after them; `refused` with what error, `making` also where nothing new may be made. `mmap`,
+    `clone`, `socketpair`, `setsockopt` and `prctl` depend on what they are asked.
     """
 
     architecture: int
     mode_at: Mapping[int, int]
     opening: Mapping[int, int]
     refused: Mapping[int, int]
+    making: Mapping[int, int]
     mmap: int
     clone: int
     socketpair: int
@@ -76,6 +78,11 @@ _X86 = _Calls(
         41: errno.EAFNOSUPPORT,  # socket
         272: errno.EPERM,  # unshare
     },
+    making={
+        # bind, mkdir, creat, link, symlink, mknod, mkdirat, mknodat, linkat, symlinkat
+        **dict.fromkeys((49, 83, 85, 86, 88, 133, 258, 259, 265, 266), errno.EDQUOT),
+        316: errno.ENOSYS,  # renameat2, which can leave something behind; renameat does without
+    },
     mmap=9,
     clone=56,
     socketpair=53,
@@ -95,6 +102,11 @@ _ARM = _Calls(
         198: errno.EAFNOSUPPORT,
         97: errno.EPERM,
     },
+    making={
+        # bind, mknodat, mkdirat, symlinkat, linkat
+        **dict.fromkeys((200, 33, 34, 36, 37), errno.EDQUOT),
+        276: errno.ENOSYS,
+    },
     mmap=222,
     clone=220,
     socketpair=199,
@@ -104,9 +116,10 @@ _ARM = _Calls(
 _MACHINES = {"x86_64": _X86, "aarch64": _ARM}
 
 
-def seccomp_filter(machine: str) -> bytes | None:
+def seccomp_filter(machine: str, *, may_create: bool = True) -> bytes | None:
     """Return the filter for a kind of machine, as `uname -m` names it; None for one not known.
 
+    Without `may_create` it refuses whatever would be a new file, folder or link, anywhere.
     Calls of another kind of machine than its own, which it may offer beside them, are refused.
     """
     calls = _MACHINES.get(machine)
@@ -121,12 +134,13 @@ def seccomp_filter(machine: str) -> bytes | None:
         (_AT_LEAST, 0, 1, _X32),
         no_such_call,
     ]
-    for number, error in calls.refused.items():
+    refused = calls.refused if may_create else {**calls.refused, **calls.making}
+    for number, error in refused.items():
         lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSED | error)]
     for number, place in calls.mode_at.items():
         lines += _only(number, _without_special_rights(place))
     for number, place in calls.opening.items():
-        check = _without_special_rights(place + 1)
+        check = _without_special_rights(place + 1) if may_create else [_FULL, _YES]
         flags: _Lines = [(_LOAD, 0, 0, _argument(place)), (_ANY_BIT, 0, len(check) - 1, _CREATES)]
         lines += _only(number, [*flags, *check])
     for number, rule in _by_what_is_asked(calls).items():

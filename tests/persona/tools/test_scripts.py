@@ -401,7 +401,7 @@ def test_no_thread_has_open_files_of_its_own(root: Path) -> None:
     assert answer_of_the_kernel(root, call) == "EPERM"
 
 
-def answer_of_the_kernel(root: Path, call: str) -> str:
+def answer_of_the_kernel(root: Path, call: str, **bounds: int) -> str:
     put(root, "f", "x")
     code = f"""\
 import ctypes, errno, mmap, os, socket
@@ -415,7 +415,7 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno])
 """
-    text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code])
+    text = calling(root, **bounds).ok("run_script", argv=["/usr/bin/python3", "-c", code])
     return text.split(":\n")[1].strip()
 
 
@@ -448,7 +448,11 @@ def test_scripts_are_off_on_a_machine_whose_calls_are_not_known(root: Path) -> N
 
 
 def test_the_filter_is_made_for_both_kinds_of_machines() -> None:
-    filters = [seccomp_filter(machine) for machine in ("x86_64", "aarch64")]
+    filters = [
+        seccomp_filter(machine, may_create=may_create)
+        for machine in ("x86_64", "aarch64")
+        for may_create in (True, False)
+    ]
     assert all(found and len(found) % 8 == 0 and len(found) < 4096 for found in filters)
 
 
@@ -463,6 +467,58 @@ def test_where_the_space_is_beyond_its_bounds_a_script_removes_but_does_not_writ
     assert not (root / "much").exists()
     shell(root, "echo new > more", most_bytes=1000)
     assert (root / "more").read_text() == "new\n"
+
+
+FOLDER = "dir_fd=os.open('.', os.O_RDONLY)"
+
+
+@confined
+@pytest.mark.parametrize(
+    "call",
+    [
+        "os.open('g', os.O_CREAT | os.O_WRONLY)",
+        f"os.open('g', os.O_CREAT | os.O_WRONLY, {FOLDER})",
+        "os.open('.', os.O_TMPFILE | os.O_RDWR)",
+        "call(LIBC.creat, b'g', 0o644)",
+        "os.mkdir('g')",
+        f"os.mkdir('g', {FOLDER})",
+        "os.mkfifo('g')",
+        f"os.mkfifo('g', {FOLDER})",
+        "call(LIBC.mknod, b'g', 0o100644, 0)",
+        "os.symlink('f', 'g')",
+        f"os.symlink('f', 'g', {FOLDER})",
+        "os.link('f', 'g')",
+        "call(LIBC.linkat, -100, b'f', -100, b'g', 0)",
+        "socket.socketpair()[0].bind('g')",
+        "call(LIBC.syscall, {'x86_64': 316, 'aarch64': 276}[os.uname().machine],"
+        " -100, b'f', -100, b'g', 4)",
+    ],
+)
+def test_where_there_is_too_much_to_be_counted_nothing_new_is_made(root: Path, call: str) -> None:
+    before = sorted([*os.listdir(root), "f"])  # noqa: PTH208  names only
+    assert answer_of_the_kernel(root, call, most_files=1) in {"EDQUOT", "ENOSYS"}
+    assert sorted(os.listdir(root)) == before  # noqa: PTH208  names only
+
+
+@confined
+def test_what_is_too_much_to_be_counted_can_be_removed(root: Path) -> None:
+    deep = root
+    for _ in range(102):
+        deep = deep / "d"
+        deep.mkdir()
+    text = shell(root, "mkdir more; mv scratch there; rm -r d")
+    assert "mkdir: cannot create directory" in text
+    shell(root, "mkdir more")
+    assert sorted(path.name for path in root.iterdir()) == ["more", "tasks", "there"]
+
+
+@confined
+def test_to_remove_is_not_to_grow_where_larger_files_come_into_sight(root: Path) -> None:
+    for number in range(4):
+        put(root, f"{number}", "x")
+        put(root, f"scratch/{number}", "x" * 1000)
+    text = shell(root, "rm 0 1 2 3; sleep 1.5", most_files=2)
+    assert text.startswith("exit status 0")
 
 
 @confined
