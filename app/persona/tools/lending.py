@@ -23,12 +23,12 @@ class Lending:
     def handed_on(self, task: Task, wanted: Collection[str] | None) -> list[str]:
         """Return the tools of a task that a run of `task` makes: those `wanted`, or all it may.
 
-        That is what the run may use itself, but for what a task has to name: those tools are for
-        the owner to give. An empty wish counts as none, as everywhere in arguments.
+        That is what the run may use itself, but for what a task may only, or may more, where it
+        is named: that is for the owner to give. An empty wish counts as none, as everywhere in
+        arguments.
         """
-        toolbox = self._toolbox()
-        unnamed = set(toolbox.lent(None))
-        able = [name for name in toolbox.lent(task.tools) if name in unnamed]
+        lent = self._toolbox().allowed(task.tools)
+        able = [tool.name for tool in lent if not (tool.by_name_only or tool.more_by_name)]
         if not wanted:
             return able
         beyond = [name for name in wanted if name not in able]

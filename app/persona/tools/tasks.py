@@ -106,6 +106,7 @@ def task_tools(
             " now, and not its prompt or name. Never a task that may use more tools than this one.",
             arguments=UpdateArguments,
             act=tasks.update,
+            more_by_name=True,
         ),
         Tool(
             name="pause_task",
@@ -115,6 +116,7 @@ def task_tools(
             " Never a task that may use more tools than this one.",
             arguments=PauseArguments,
             act=tasks.pause,
+            more_by_name=True,
         ),
         Tool(
             name="delete_task",
