@@ -6,7 +6,7 @@ create, delete and run tasks, to change others, to change a prompt or name) need
 And nothing is changed, paused or started that may use more tools than the run, see lending.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ from app.persona.tools.task_arguments import (
     UpdateArguments,
 )
 from app.persona.tools.task_words import TaskWords, told, until
-from app.persona.tools.tool import Tool, Toolbox, Use
+from app.persona.tools.tool import Tool, Use
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
 from app.tasks.task import author_of_run
@@ -63,14 +63,14 @@ def task_tools(
     clock: Clock,
     *,
     per_day: int,
-    toolbox: Callable[[], Toolbox],
+    lending: Lending,
 ) -> list[Tool]:
     """Return the task tools.
 
     `outlook` knows the shortest interval of what a persona writes, `per_day` is how many tasks all
-    runs together may create in 24 hours, `toolbox` will hold these tools and all others.
+    runs together may create in 24 hours, `lending` knows these tools and all others.
     """
-    tasks = _Tasks(registry, outlook, executions, clock, per_day, toolbox)
+    tasks = _Tasks(registry, outlook, executions, clock, per_day, lending)
     return [
         Tool(
             name="list_tasks",
@@ -149,14 +149,14 @@ class _Tasks:
         executions: Executions,
         clock: Clock,
         per_day: int,
-        toolbox: Callable[[], Toolbox],
+        lending: Lending,
     ) -> None:
         self._registry = registry
         self._outlook = outlook
         self._executions = executions
         self._clock = clock
         self._authorship = Authorship(registry, outlook, clock, per_day=per_day)
-        self._lending = Lending(toolbox)
+        self._lending = lending
         self._words = TaskWords(registry, outlook, clock)
         self._starts = Starts()
 
