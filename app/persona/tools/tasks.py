@@ -14,6 +14,7 @@ from app.core.clock import Clock
 from app.core.errors import Draining, RunOverlap
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.persona.client import Holding
 from app.persona.errors import ToolRefused
 from app.persona.tools.authorship import Authorship, By
 from app.persona.tools.lending import Lending
@@ -49,10 +50,11 @@ class Started(Protocol):
 class Executions(Protocol):
     """Starts runs by hand."""
 
-    def start(self, task_id: str, *, key: str) -> Started:
+    def start(self, task_id: str, *, key: str, first: Holding) -> Started:
         """Queue a run and return it at once; with a key that was used before, the run of then.
 
-        Raises TaskNotFound, RunOverlap, Draining.
+        What `first` raises in the transaction prevents it. Raises TaskNotFound, RunOverlap,
+        Draining.
         """
 
 
@@ -236,7 +238,8 @@ class _Tasks:
         self._starts.take(f"{occasion.run_id} {occasion.attempt}", task_id)
         try:
             # by the run, so that a repeated call or attempt does not start it a second time
-            started = self._executions.start(task_id, key=f"run {occasion.run_id}")
+            key, first = f"run {occasion.run_id}", use.request.changes.hold
+            started = self._executions.start(task_id, key=key, first=first)
         except RunOverlap as error:
             raise ToolRefused(f"{error.detail}; go on without starting it") from error
         except Draining:
