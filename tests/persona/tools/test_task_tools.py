@@ -244,6 +244,14 @@ def test_a_task_cannot_call_itself_back_sooner_than_the_shortest_interval(
     hands.done("update_task", id="housekeeping", schedule="in 5m", occasion=occasion)
 
 
+def test_nor_where_its_slot_is_made_up_for_late(house: House, hands: Hands) -> None:
+    occasion = {"scheduled_for": datetime(2026, 11, 23, 21, tzinfo=UTC)}
+    late = {"id": "housekeeping", "occasion": occasion}
+    text = hands.refused("update_task", schedule="in 1m", **late)
+    assert "fires first at 2026-11-23T23:05:00Z or later" in text
+    hands.done("update_task", schedule="in 5m", **late)
+
+
 def test_nor_two_tasks_one_another(house: House, hands: Hands) -> None:
     house.add(schedule="hourly")
     house.clock.step_to(MIDNIGHT)
