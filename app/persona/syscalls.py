@@ -18,7 +18,7 @@ _CREATES = 0o100 | 0o20000000
 
 _X32 = 0x40000000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _MASK, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOWED, _REFUSED = 0x7FFF0000, 0x00050000
 _YES, _NO = (_RETURN, 0, 0, _ALLOWED), (_RETURN, 0, 0, _REFUSED | errno.EPERM)
 _FULL = (_RETURN, 0, 0, _REFUSED | errno.EDQUOT)
@@ -29,8 +29,8 @@ _SHARED, _NO_FILE = 0x01, 0x20
 _THREAD, _SAME_FILES = 0x10000, 0x400
 """CLONE_THREAD and CLONE_FILES."""
 
-_DATAGRAM = 0x2
-"""The bit of SOCK_DGRAM and SOCK_RAW that streams have not: anybody may send such things."""
+_KINDS, _STREAM = 0xF, 1
+"""The bits of a socket's type that are no flags, and SOCK_STREAM. Datagrams anybody may send."""
 
 _HUGE_PAGES, _ROOM_TO_SEND = 41, 7
 """PR_SET_THP_DISABLE and SO_SNDBUF."""
@@ -171,7 +171,11 @@ def _by_what_is_asked(calls: _Calls) -> Mapping[int, _Lines]:
             (_ANY_BIT, 0, 2, _THREAD),
             (_ANY_BIT, 1, 0, _SAME_FILES),
         ],
-        calls.socketpair: [(_LOAD, 0, 0, _argument(1)), (_ANY_BIT, 0, 1, _DATAGRAM)],
+        calls.socketpair: [
+            (_LOAD, 0, 0, _argument(1)),
+            (_MASK, 0, 0, _KINDS),
+            (_EQUAL, 1, 0, _STREAM),
+        ],
         calls.setsockopt: [(_LOAD, 0, 0, _argument(2)), (_EQUAL, 0, 1, _ROOM_TO_SEND)],
         calls.prctl: [(_LOAD, 0, 0, _argument(0)), (_EQUAL, 0, 1, _HUGE_PAGES)],
     }

@@ -377,6 +377,7 @@ def test_the_system_itself_bounds_the_processes_whoever_runs_the_service(root: P
         "os.sendfile(socket.socketpair()[0].fileno(), os.open('f', os.O_RDONLY), 0, 1)",
         "socket.socket(socket.AF_UNIX)",
         "socket.socketpair(type=socket.SOCK_DGRAM)",
+        "socket.socketpair(type=socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)",
         "socket.socketpair()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 9999)",
         "call(LIBC.unshare, 0x400)",
         "call(LIBC.syscall, 435, (ctypes.c_uint64 * 11)(), 88)",
@@ -425,12 +426,14 @@ def test_usual_programs_do_without_what_the_kernel_is_not_asked_for(root: Path) 
         "import os, shutil, sqlite3, tempfile\nos.chmod('f', 0o750)\nshutil.copy('f', 'g')\n"
         "os.posix_fallocate(os.open('g', os.O_RDWR), 0, 9999)\ntempfile.TemporaryFile()\n"
         "sqlite3.connect('d.sqlite3').execute('PRAGMA journal_mode=WAL').fetchall()\n"
-        "import asyncio, ctypes, subprocess, threading\nasyncio.run(asyncio.sleep(0))\n"
+        "import asyncio, ctypes, socket, subprocess, threading\nasyncio.run(asyncio.sleep(0))\n"
         "thread = threading.Thread(target=print)\nthread.start()\nthread.join()\n"
         "assert subprocess.check_output(['head', '-c9', '/dev/zero']) == bytes(9)\n"
         "file = os.open('f', os.O_RDONLY)\nos.set_inheritable(file, True)\n"
         "fds = subprocess.check_output(['ls', '/proc/self/fd']).split()\n"
         "assert len(fds) == 4, fds  # the three of everybody, and that of the folder\n"
+        "for end in socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK):\n"
+        "    end.close()\n"
         "ctypes.CDLL(None).closefrom(3)\nassert not os.path.exists(f'/proc/self/fd/{file}')\n"
         "print('done')"
     )
