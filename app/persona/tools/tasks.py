@@ -199,7 +199,9 @@ class _Tasks:
         task_id = changes.pop("id")
         self._refuse_others("update_task", task_id, use)
         if not changes:
-            raise ToolRefused("say what is to change: name, schedule, prompt, timezone or enabled")
+            raise ToolRefused(
+                "say what is to change: name, schedule, prompt, type, timezone or enabled"
+            )
         if changes.keys() & {"name", "prompt"}:
             self._refuse_words(use)
         record = self._authorship.get(task_id)

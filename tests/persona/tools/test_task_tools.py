@@ -209,7 +209,10 @@ def test_a_task_that_may_do_more_is_not_reworded(house: House, hands: Hands, wor
     ("arguments", "why"),
     [
         ({"id": "nothing", "name": "x"}, "there is no task `nothing`; list_tasks tells"),
-        ({"id": "housekeeping"}, "say what is to change"),
+        (
+            {"id": "housekeeping"},
+            "say what is to change: name, schedule, prompt, type, timezone or enabled",
+        ),
         ({"id": "housekeeping", "schedule": "every 1m"}, "at least 5m must lie between"),
         ({"id": "housekeeping", "tools": ["run_task"]}, "Unknown field"),
         ({"id": "housekeeping", "expects": []}, "Unknown field"),
