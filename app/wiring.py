@@ -26,6 +26,7 @@ from app.persona.kept_answers import KeptAnswers
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.store import Memories
 from app.persona.space import ensure_space
+from app.persona.tools.lending import Lending
 from app.persona.tools.tasks import task_tools
 from app.persona.window import Window
 from app.runs.engine import Engine
@@ -196,7 +197,7 @@ def build(
             Later(lambda: executions),
             clock,
             per_day=settings.persona_tasks_per_day,
-            toolbox=lambda: being.toolbox,
+            lending=Lending(lambda: being.toolbox, settings.journals),
         ),
         persona=persona,
     )

@@ -10,6 +10,7 @@ from app.core.clock import Clock
 from app.core.errors import PersonaTasksError
 from app.persona.capabilities import capabilities
 from app.persona.chatting import CHAT_TOOLS
+from app.persona.client import Holding
 from app.runs.executions import Executions
 from app.runs.run import Run
 from app.tasks.desk import Desk
@@ -71,9 +72,9 @@ class Later:
     def __init__(self, executions: Callable[[], Executions]) -> None:
         self._executions = executions
 
-    def start(self, task_id: str, *, key: str) -> Run:
+    def start(self, task_id: str, *, key: str, first: Holding) -> Run:
         """Start a run as `Executions.start` does."""
-        return self._executions().start(task_id, key=key)
+        return self._executions().start(task_id, key=key, first=first)
 
 
 class Upkeep:

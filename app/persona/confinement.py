@@ -73,7 +73,7 @@ class Confinement:
         self._clock = clock
         self._is_wanted = is_wanted
         self._programs = programs
-        self._filter = seccomp_filter(machine)
+        self._machine = machine
         self._known: Availability | None = None
         self._again_at = 0.0
 
@@ -94,28 +94,35 @@ class Confinement:
 
     @contextmanager
     def command(
-        self, argv: Sequence[str], *, cpu: timedelta, info: int, largest: int = LARGEST_FILE
+        self,
+        argv: Sequence[str],
+        *,
+        cpu: timedelta,
+        info: int,
+        largest: int = LARGEST_FILE,
+        may_create: bool = True,
     ) -> Iterator[tuple[list[str], int]]:
         """Give the command that runs `argv` confined, and tells `info` about its processes.
 
         With it comes a descriptor that it has to inherit. To be started with an empty environment:
         that of its own first process can be read inside. No file that it writes grows beyond
-        `largest`. Raises ToolRefused where scripts cannot be run.
+        `largest`; without `may_create` it makes nothing new, in its /tmp neither.
+        Raises ToolRefused where scripts cannot be run.
         """
         availability = self.availability()
         if not availability.available:
             raise ToolRefused(f"scripts cannot be run here: {availability.reason}")
         _refuse_huge_pages()
-        with self._rules() as rules:
+        with self._rules(may_create=may_create) as rules:
             yield self._command(argv, cpu, rules, ["--info-fd", str(info)], largest), rules
 
     @contextmanager
-    def _rules(self) -> Iterator[int]:
+    def _rules(self, *, may_create: bool = True) -> Iterator[int]:
         """Hold a pipe that the filter can be read from once."""
         reading, writing = os.pipe()
         with held(reading):
             with held(writing):
-                os.write(writing, self._filter or b"")
+                os.write(writing, seccomp_filter(self._machine, may_create=may_create) or b"")
             yield reading
 
     def _command(
@@ -159,7 +166,7 @@ class Confinement:
         for program, package in (("bwrap", "bubblewrap"), ("prlimit", "util-linux")):
             if self._found(program) is None:
                 return f"{program} is not installed (on Debian: apt-get install {package})"
-        if self._filter is None:
+        if seccomp_filter(self._machine) is None:
             return "what scripts may ask of the kernel can be bounded on x86_64 and aarch64 only"
         try:
             with self._rules() as rules:

@@ -33,6 +33,18 @@ class Usage:
     closed: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What the space has room for: longer files, and anything new.
+
+    `excess` looks afresh and says in what it grew beyond its bounds since; None where it did not.
+    """
+
+    may_write: bool
+    may_create: bool
+    excess: Callable[[], str | None]
+
+
 class Quota:
     """Refuses what would let the space grow beyond its bounds; safe in several threads.
 
@@ -69,20 +81,19 @@ class Quota:
                 bytes=self._used.bytes + more_bytes, files=self._used.files + more_files
             )
 
-    def excess(self) -> str | None:
-        """Say in what the space is beyond its bounds as it is; None where it is not."""
-        return self._excess(self._looked_at())
-
-    def watch(self) -> Callable[[], str | None]:
-        """Return what looks afresh and says in what the space grew beyond its bounds since now."""
+    def room(self) -> Room:
+        """Look at what there is room for from now on."""
         before = self._looked_at()
+        if before.closed is not None or before.files > self._most_files:
+            # not all of it was counted, so nobody would see it grow
+            return Room(may_write=False, may_create=False, excess=lambda: None)
 
         def excess() -> str | None:
             now = self._looked_at()
             grew = now.bytes > before.bytes or now.files > before.files
-            return self._excess(now) if grew or now.closed != before.closed else None
+            return self._excess(now) if grew or now.closed is not None else None
 
-        return excess
+        return Room(may_write=self._excess(before) is None, may_create=True, excess=excess)
 
     def _looked_at(self) -> Usage:
         with self._lock:
@@ -136,20 +147,20 @@ def walk(space: Space) -> Iterator[tuple[tuple[str, ...], os.stat_result | None]
     while folders:
         parts, is_ours = folders.pop()
         try:
-            entries = _entries(space, parts)
+            # one after the other: there may be millions in a folder
+            for name, status in _entries(space, parts):
+                if stat.S_ISDIR(status.st_mode):
+                    folders.append(((*parts, name), status.st_uid == os.geteuid()))
+                yield (*parts, name), status
         except OSError as error:
             if is_ours and error.errno not in _GONE:
                 yield parts, None
-            continue
-        for name, status in entries:
-            if stat.S_ISDIR(status.st_mode):
-                folders.append(((*parts, name), status.st_uid == os.geteuid()))
-            yield (*parts, name), status
 
 
-def _entries(space: Space, parts: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
+def _entries(space: Space, parts: tuple[str, ...]) -> Iterator[tuple[str, os.stat_result]]:
     if len(parts) > _DEEPEST:
         raise OSError(errno.ENAMETOOLONG, "too deep")
     with space.opened(parts, FOLDER) as folder:
-        entries = status_of_entries(folder)
-        return [entry for entry in entries if parts or not is_service(entry[0])]
+        for name, status in status_of_entries(folder):
+            if parts or not is_service(name):
+                yield name, status

@@ -259,8 +259,12 @@ def _used(process: Path) -> tuple[int, int, int]:
     try:
         text = (process / "status").read_text(encoding="utf-8", errors="replace")
         values = {name: value.split() for name, _, value in map(_parted, text.splitlines())}
+        threads = int(values["Threads"][0])
+        if threads > 1 and "RssAnon" not in values:
+            # its first thread has ended; what it holds is to be seen only at those that go on
+            return max(map(_used, (process / "task").iterdir()), default=(0, 0, 0))
         kilobytes = sum(int(values[name][0]) for name in _MEMORY if name in values)
-        return int(values["Threads"][0]), kilobytes * 1024, _open_files(process, values)
+        return threads, kilobytes * 1024, _open_files(process, values)
     except (FileNotFoundError, ProcessLookupError):
         return 0, 0, 0
 

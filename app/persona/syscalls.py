@@ -18,9 +18,10 @@ _CREATES = 0o100 | 0o20000000
 
 _X32 = 0x40000000
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _MASK, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x45, 0x06
 _ALLOWED, _REFUSED = 0x7FFF0000, 0x00050000
 _YES, _NO = (_RETURN, 0, 0, _ALLOWED), (_RETURN, 0, 0, _REFUSED | errno.EPERM)
+_FULL = (_RETURN, 0, 0, _REFUSED | errno.EDQUOT)
 
 _SHARED, _NO_FILE = 0x01, 0x20
 """MAP_SHARED and MAP_ANONYMOUS."""
@@ -28,8 +29,8 @@ _SHARED, _NO_FILE = 0x01, 0x20
 _THREAD, _SAME_FILES = 0x10000, 0x400
 """CLONE_THREAD and CLONE_FILES."""
 
-_DATAGRAM = 0x2
-"""The bit of SOCK_DGRAM and SOCK_RAW that streams have not: anybody may send such things."""
+_KINDS, _STREAM = 0xF, 1
+"""The bits of a socket's type that are no flags, and SOCK_STREAM. Datagrams anybody may send."""
 
 _HUGE_PAGES, _ROOM_TO_SEND = 41, 7
 """PR_SET_THP_DISABLE and SO_SNDBUF."""
@@ -43,14 +44,15 @@ class _Calls:
     """The numbers of calls on one kind of machine.
 
     `mode_at` says which argument is a mode, `opening` where the flags of an open stand, its mode
-    after them; `refused` with what error. `mmap`, `clone`, `socketpair`, `setsockopt` and `prctl`
-    depend on what they are asked.
+    after them; `refused` with what error, `making` also where nothing new may be made. `mmap`,
+    `clone`, `socketpair`, `setsockopt` and `prctl` depend on what they are asked.
     """
 
     architecture: int
     mode_at: Mapping[int, int]
     opening: Mapping[int, int]
     refused: Mapping[int, int]
+    making: Mapping[int, int]
     mmap: int
     clone: int
     socketpair: int
@@ -58,8 +60,9 @@ class _Calls:
     prctl: int
 
 
-# io_uring, clone3, openat2, fchmodat2, memfd_secret: their numbers are the same everywhere
-_EVERYWHERE = dict.fromkeys((425, 435, 437, 452, 447), errno.ENOSYS)
+# io_uring, clone3, openat2, fchmodat2, memfd_secret, close_range, which can also give a thread
+# files of its own: their numbers are the same everywhere
+_EVERYWHERE = dict.fromkeys((425, 435, 437, 452, 447, 436), errno.ENOSYS)
 _X86 = _Calls(
     architecture=0xC000003E,
     # creat, chmod, fchmod, mknod, mknodat, fchmodat
@@ -74,6 +77,11 @@ _X86 = _Calls(
         **dict.fromkeys((40, 275, 276, 278), errno.EINVAL),
         41: errno.EAFNOSUPPORT,  # socket
         272: errno.EPERM,  # unshare
+    },
+    making={
+        # bind, mkdir, creat, link, symlink, mknod, mkdirat, mknodat, linkat, symlinkat
+        **dict.fromkeys((49, 83, 85, 86, 88, 133, 258, 259, 265, 266), errno.EDQUOT),
+        316: errno.ENOSYS,  # renameat2, which can leave something behind; renameat does without
     },
     mmap=9,
     clone=56,
@@ -94,6 +102,11 @@ _ARM = _Calls(
         198: errno.EAFNOSUPPORT,
         97: errno.EPERM,
     },
+    making={
+        # bind, mknodat, mkdirat, symlinkat, linkat
+        **dict.fromkeys((200, 33, 34, 36, 37), errno.EDQUOT),
+        276: errno.ENOSYS,
+    },
     mmap=222,
     clone=220,
     socketpair=199,
@@ -103,9 +116,10 @@ _ARM = _Calls(
 _MACHINES = {"x86_64": _X86, "aarch64": _ARM}
 
 
-def seccomp_filter(machine: str) -> bytes | None:
+def seccomp_filter(machine: str, *, may_create: bool = True) -> bytes | None:
     """Return the filter for a kind of machine, as `uname -m` names it; None for one not known.
 
+    Without `may_create` it refuses whatever would be a new file, folder or link, anywhere.
     Calls of another kind of machine than its own, which it may offer beside them, are refused.
     """
     calls = _MACHINES.get(machine)
@@ -120,12 +134,13 @@ def seccomp_filter(machine: str) -> bytes | None:
         (_AT_LEAST, 0, 1, _X32),
         no_such_call,
     ]
-    for number, error in calls.refused.items():
+    refused = calls.refused if may_create else {**calls.refused, **calls.making}
+    for number, error in refused.items():
         lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSED | error)]
     for number, place in calls.mode_at.items():
         lines += _only(number, _without_special_rights(place))
     for number, place in calls.opening.items():
-        check = _without_special_rights(place + 1)
+        check = _without_special_rights(place + 1) if may_create else [_FULL, _YES]
         flags: _Lines = [(_LOAD, 0, 0, _argument(place)), (_ANY_BIT, 0, len(check) - 1, _CREATES)]
         lines += _only(number, [*flags, *check])
     for number, rule in _by_what_is_asked(calls).items():
@@ -156,7 +171,11 @@ def _by_what_is_asked(calls: _Calls) -> Mapping[int, _Lines]:
             (_ANY_BIT, 0, 2, _THREAD),
             (_ANY_BIT, 1, 0, _SAME_FILES),
         ],
-        calls.socketpair: [(_LOAD, 0, 0, _argument(1)), (_ANY_BIT, 0, 1, _DATAGRAM)],
+        calls.socketpair: [
+            (_LOAD, 0, 0, _argument(1)),
+            (_MASK, 0, 0, _KINDS),
+            (_EQUAL, 1, 0, _STREAM),
+        ],
         calls.setsockopt: [(_LOAD, 0, 0, _argument(2)), (_EQUAL, 0, 1, _ROOM_TO_SEND)],
         calls.prctl: [(_LOAD, 0, 0, _argument(0)), (_EQUAL, 0, 1, _HUGE_PAGES)],
     }

@@ -10,6 +10,7 @@ from app.runs.keys import Keys
 from app.runs.ledger import Entry, Ledger
 from app.runs.run import Origin, Run, Status
 from app.tasks import rows as task_rows
+from app.tasks.registry import Also
 from app.tasks.task import Overlap
 
 
@@ -34,26 +35,42 @@ class Executions:
         self._clock = clock
         self._ids = ids
 
-    def start(self, task_id: str, *, key: str | None = None, fingerprint: str = "") -> Run:
+    def start(
+        self,
+        task_id: str,
+        *,
+        key: str | None = None,
+        fingerprint: str = "",
+        first: Also | None = None,
+    ) -> Run:
         """Queue a run of a task, a disabled one too, ahead of what the schedule queued.
 
         With a `key` that was used for the same task before, the run of then is returned, unless
-        that was cancelled with the task, which somebody has brought back since. Raises
+        that was cancelled with the task, which somebody has brought back since. `first` comes
+        before all in the same transaction, and what it raises prevents the start. Raises
         TaskNotFound, RunOverlap where a run of the task is open and may not be joined by another,
         KeyReused, and Draining.
         """
         if self._engine.is_draining:
             raise Draining
-        run_id = self._queue(task_id, key, fingerprint)
+        run_id = self._queue(task_id, key, fingerprint, first)
         # read after the transaction: a second connection within it could wait for ever for one
         # that waits for this transaction
         return self._history.run(run_id)
 
-    def _queue(self, task_id: str, key: str | None, fingerprint: str) -> str:
+    def _queue(
+        self,
+        task_id: str,
+        key: str | None,
+        fingerprint: str,
+        first: Also | None,
+    ) -> str:
         now = self._clock.now()
         scope = f"execute {task_id}"
         with self._database.write() as connection:
             held = task_rows.lock_rows(connection, [task_id])
+            if first is not None:
+                first(connection)
             if key is not None:
                 known = self._keys.find(
                     connection, scope=scope, key=key, fingerprint=fingerprint, now=now

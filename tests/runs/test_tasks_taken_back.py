@@ -370,16 +370,17 @@ def test_what_the_owner_changes_at_the_same_moment_stays(
     assert {actions(dead, task_id)[-1][1] for task_id in (*MADE[:2], DAILY["id"])} == {"owner"}
 
 
-def test_an_attempt_that_wakes_up_after_it_was_given_up_changes_no_task(
+def test_an_attempt_that_wakes_up_after_it_was_given_up_changes_and_starts_no_task(
     database: Database, tmp_path: Path
 ) -> None:
     def given_up(house: House, request: Request) -> None:
         survivor(house, tmp_path)
         before = tasks(house)
-        for step in ALL_OF_THEM:
+        for step in (*ALL_OF_THEM, use("run_task", id="mended")):
             with pytest.raises(PersonaCancelled):
                 step(house, request)
         assert tasks(house) == before
+        assert house.runs(task_id="mended") == []
 
     house = begun(database, tmp_path, given_up)
     house.settle()

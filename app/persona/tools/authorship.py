@@ -14,7 +14,7 @@ from app.core.clock import Clock
 from app.core.errors import RevisionConflict, ScheduleError, TaskExists, TaskNotFound
 from app.core.instants import write_instant
 from app.core.spans import write_span
-from app.persona.client import Holding, anyway
+from app.persona.client import Holding
 from app.persona.errors import ToolRefused
 from app.persona.tools.likeness import alike
 from app.persona.tools.makers import maker, paused_by
@@ -48,7 +48,7 @@ class By:
     """In whose name tasks are changed; `holding` keeps the run going until a change is made."""
 
     author: Author
-    holding: Holding = anyway
+    holding: Holding
 
 
 class Authorship:

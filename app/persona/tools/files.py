@@ -10,9 +10,9 @@ from app.persona.appending import LARGEST_FILE
 from app.persona.errors import ToolRefused
 from app.persona.paths import changeable, matches
 from app.persona.space import Space
+from app.persona.tools.journals import rewritten_by
 from app.persona.tools.tool import Tool, Use, as_data
 from app.persona.writing import Hands
-from app.tasks.task import Change
 
 MOST_SHOWN = 16_000
 MOST_LINES = 1_000
@@ -256,10 +256,7 @@ class FileTools:
         parts = changeable(path)
         if not matches(parts, self._journals):
             return
-        if may_be_expected and any(
-            expected.change is Change.UPDATED and changeable(expected.path) == parts
-            for expected in use.request.task.expects
-        ):
+        if may_be_expected and parts in rewritten_by(use.request.task, self._journals):
             return
         raise ToolRefused(f"`{path}` is a journal: add to it with append_file, what it holds stays")
 

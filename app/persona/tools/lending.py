@@ -1,12 +1,14 @@
-"""What a run lends to other tasks: never a tool that it may not use itself.
+"""What a run lends to other tasks: never a tool, or a journal, that it may not use itself.
 
 A task acts by its words with its own tools. So whoever made a task with more tools, or reworded,
-moved or started one that has more, would act with hands that nobody gave to it.
+moved or started one that has more, would act with hands that nobody gave to it. So it is with a
+journal that the other may rewrite, and the run only append to.
 """
 
 from collections.abc import Callable, Collection, Sequence
 
 from app.persona.errors import ToolRefused
+from app.persona.tools.journals import rewritten_by
 from app.persona.tools.tool import Toolbox
 from app.tasks.task import Task
 
@@ -16,19 +18,23 @@ _MOST_NAMED = 5
 class Lending:
     """Compares what the task of a run may use with what another one may."""
 
-    def __init__(self, toolbox: Callable[[], Toolbox]) -> None:
-        """`toolbox` is asked for late, because the tools that lend are in it."""
+    def __init__(self, toolbox: Callable[[], Toolbox], journals: Sequence[str]) -> None:
+        """`toolbox` is asked for late, because the tools that lend are in it.
+
+        `journals` are patterns of files that are only appended to.
+        """
         self._toolbox = toolbox
+        self._journals = journals
 
     def handed_on(self, task: Task, wanted: Collection[str] | None) -> list[str]:
         """Return the tools of a task that a run of `task` makes: those `wanted`, or all it may.
 
-        That is what the run may use itself, but for what a task has to name: those tools are for
-        the owner to give. An empty wish counts as none, as everywhere in arguments.
+        That is what the run may use itself, but for what a task may only, or may more, where it
+        is named: that is for the owner to give. An empty wish counts as none, as everywhere in
+        arguments.
         """
-        toolbox = self._toolbox()
-        unnamed = set(toolbox.lent(None))
-        able = [name for name in toolbox.lent(task.tools) if name in unnamed]
+        lent = self._toolbox().allowed(task.tools)
+        able = [tool.name for tool in lent if not (tool.by_name_only or tool.more_by_name)]
         if not wanted:
             return able
         beyond = [name for name in wanted if name not in able]
@@ -49,6 +55,14 @@ class Lending:
                 f"`{other.id}` is not {what} from here, because it may use {_named(sorted(more))}"
                 " and this run may not; say in your answer what you would do and why, so that the"
                 " owner can do it or give this task those tools"
+            )
+        journals = rewritten_by(other, self._journals) - rewritten_by(task, self._journals)
+        if journals:
+            paths = sorted("/".join(parts) for parts in journals)
+            raise ToolRefused(
+                f"`{other.id}` is not {what} from here, because it may rewrite {_named(paths)}, to"
+                " which this run may only append; say in your answer what you would do and why, so"
+                " that the owner can do it"
             )
 
 

@@ -85,21 +85,26 @@ class ScriptTool:
             raise ToolRefused(f"scripts cannot be run here: {availability.reason}")
         use.request.changes.announce_all()
         since = self._clock.now()
-        excess = self._quota.watch()
-        # where the space holds too much already a script may remove, but not write
-        largest = 0 if self._quota.excess() else LARGEST_FILE
+        room = self._quota.room()
 
         def command(info: int) -> AbstractContextManager[tuple[Sequence[str], int]]:
-            return self._confinement.command(argv, cpu=longest, info=info, largest=largest)
+            return self._confinement.command(
+                argv,
+                cpu=longest,
+                info=info,
+                # where the space holds too much already a script may remove, but not write
+                largest=LARGEST_FILE if room.may_write else 0,
+                may_create=room.may_create,
+            )
 
-        bounds = Bounds(longest=longest, excess=excess, kept=_KEPT)
+        bounds = Bounds(longest=longest, excess=room.excess, kept=_KEPT)
         try:
             outcome = run_confined(command, bounds, use.deadline, self._clock, use.on_output)
         except OSError as error:
             raise ToolRefused(f"the script could not be started: {error.strerror}") from error
         finally:
             remarks = tidy(self._space, since)
-        if (too_much := excess()) is not None:
+        if (too_much := room.excess()) is not None:
             remarks.append(f"the space is beyond its bounds: {too_much}; delete something")
         return _told(outcome, remarks)
 

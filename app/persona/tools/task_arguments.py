@@ -74,8 +74,8 @@ class CreateArguments(Schema):
         validate=validate.Length(max=_MOST_TOOLS),
         metadata={
             "description": "the only tools that it may use, out of those that you may use; all of"
-            " them unless set, but for create_task, delete_task and run_task, which only the owner"
-            " gives"
+            " them unless set, but for create_task, update_task, pause_task, delete_task and"
+            " run_task, which only the owner gives"
         },
     )
 

@@ -6,7 +6,7 @@ create, delete and run tasks, to change others, to change a prompt or name) need
 And nothing is changed, paused or started that may use more tools than the run, see lending.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from app.core.clock import Clock
 from app.core.errors import Draining, RunOverlap
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.persona.client import Holding
 from app.persona.errors import ToolRefused
 from app.persona.tools.authorship import Authorship, By
 from app.persona.tools.lending import Lending
@@ -29,7 +30,7 @@ from app.persona.tools.task_arguments import (
     UpdateArguments,
 )
 from app.persona.tools.task_words import TaskWords, told, until
-from app.persona.tools.tool import Tool, Toolbox, Use
+from app.persona.tools.tool import Tool, Use
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
 from app.tasks.task import author_of_run
@@ -49,10 +50,11 @@ class Started(Protocol):
 class Executions(Protocol):
     """Starts runs by hand."""
 
-    def start(self, task_id: str, *, key: str) -> Started:
+    def start(self, task_id: str, *, key: str, first: Holding) -> Started:
         """Queue a run and return it at once; with a key that was used before, the run of then.
 
-        Raises TaskNotFound, RunOverlap, Draining.
+        What `first` raises in the transaction prevents it. Raises TaskNotFound, RunOverlap,
+        Draining.
         """
 
 
@@ -63,14 +65,14 @@ def task_tools(
     clock: Clock,
     *,
     per_day: int,
-    toolbox: Callable[[], Toolbox],
+    lending: Lending,
 ) -> list[Tool]:
     """Return the task tools.
 
     `outlook` knows the shortest interval of what a persona writes, `per_day` is how many tasks all
-    runs together may create in 24 hours, `toolbox` will hold these tools and all others.
+    runs together may create in 24 hours, `lending` knows these tools and all others.
     """
-    tasks = _Tasks(registry, outlook, executions, clock, per_day, toolbox)
+    tasks = _Tasks(registry, outlook, executions, clock, per_day, lending)
     return [
         Tool(
             name="list_tasks",
@@ -106,6 +108,7 @@ def task_tools(
             " now, and not its prompt or name. Never a task that may use more tools than this one.",
             arguments=UpdateArguments,
             act=tasks.update,
+            more_by_name=True,
         ),
         Tool(
             name="pause_task",
@@ -115,6 +118,7 @@ def task_tools(
             " Never a task that may use more tools than this one.",
             arguments=PauseArguments,
             act=tasks.pause,
+            more_by_name=True,
         ),
         Tool(
             name="delete_task",
@@ -147,14 +151,14 @@ class _Tasks:
         executions: Executions,
         clock: Clock,
         per_day: int,
-        toolbox: Callable[[], Toolbox],
+        lending: Lending,
     ) -> None:
         self._registry = registry
         self._outlook = outlook
         self._executions = executions
         self._clock = clock
         self._authorship = Authorship(registry, outlook, clock, per_day=per_day)
-        self._lending = Lending(toolbox)
+        self._lending = lending
         self._words = TaskWords(registry, outlook, clock)
         self._starts = Starts()
 
@@ -195,7 +199,9 @@ class _Tasks:
         task_id = changes.pop("id")
         self._refuse_others("update_task", task_id, use)
         if not changes:
-            raise ToolRefused("say what is to change: name, schedule, prompt, timezone or enabled")
+            raise ToolRefused(
+                "say what is to change: name, schedule, prompt, type, timezone or enabled"
+            )
         if changes.keys() & {"name", "prompt"}:
             self._refuse_words(use)
         record = self._authorship.get(task_id)
@@ -234,7 +240,8 @@ class _Tasks:
         self._starts.take(f"{occasion.run_id} {occasion.attempt}", task_id)
         try:
             # by the run, so that a repeated call or attempt does not start it a second time
-            started = self._executions.start(task_id, key=f"run {occasion.run_id}")
+            key, first = f"run {occasion.run_id}", use.request.changes.hold
+            started = self._executions.start(task_id, key=key, first=first)
         except RunOverlap as error:
             raise ToolRefused(f"{error.detail}; go on without starting it") from error
         except Draining:
@@ -276,10 +283,9 @@ class _Tasks:
             )
 
     def _began(self, record: TaskRecord, use: Use) -> datetime | None:
-        occasion = use.request.occasion
-        if record.task.id == use.request.task.id:
-            return occasion.scheduled_for or occasion.now
-        return record.last_run
+        # not its slot, which may be made up for hours late
+        is_own = record.task.id == use.request.task.id
+        return use.request.occasion.now if is_own else record.last_run
 
 
 def _by(use: Use) -> By:

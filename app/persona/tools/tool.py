@@ -46,7 +46,8 @@ class Tool:
     booleans and lists of strings, because weaker models fail at more. `act` gets them checked and
     returns what the model is told; it raises a PersonaTasksError whose detail tells the model what
     to do instead. A PersonaError ends the run.
-    A tool `by_name_only` is for tasks whose `tools` name it, not for those that name none at all.
+    A tool `by_name_only` is for tasks whose `tools` name it, not for those that name none at all;
+    one with `more_by_name` is for both, but does more for those that name it.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Tool:
     arguments: type[Schema]
     act: Callable[[Mapping[str, Any], Use], str]
     by_name_only: bool = False
+    more_by_name: bool = False
     limits: str = ""
 
     @property

@@ -7,13 +7,16 @@ import orjson
 from marshmallow import Schema
 
 from app.persona.client import Request
+from app.persona.tools.lending import Lending
 from app.persona.tools.tasks import task_tools
 from app.persona.tools.tool import Answer, Call, Tool, Toolbox, Use
 from app.schedule.timetable import outlook_of_persona
 from app.tasks.registry import Registry
+from app.tasks.task import Expected
 from app.tasks.timetable import Outlook
 from tests.house import House
 from tests.persona.given import a_deadline, a_task, an_occasion
+from tests.persona.tools.given import JOURNALS
 
 ALL = ("list_tasks", "preview_schedule", "create_task", "update_task", "pause_task")
 ALL += ("delete_task", "run_task")
@@ -55,7 +58,7 @@ class Hands:
             house.executions,
             house.clock,
             per_day=per_day,
-            toolbox=lambda: self.toolbox,
+            lending=Lending(lambda: self.toolbox, JOURNALS),
         )
         self.toolbox = Toolbox([*map(nothing, others), *tools])
 
@@ -68,13 +71,14 @@ class Hands:
         allowed: tuple[str, ...] | None = ALL,
         run: str | None = None,
         occasion: dict[str, Any] | None = None,
+        expected: tuple[Expected, ...] = (),
         **arguments: Any,
     ) -> Answer:
         """Use a tool in a run of the task `within`, which allows these tools."""
         now = self.house.clock.now()
         fields = {"run_id": run or f"run{next(_numbers):023}", "now": now, "scheduled_for": now}
         request = Request(
-            task=a_task(id=within, tools=allowed),
+            task=a_task(id=within, tools=allowed, expects=expected),
             occasion=an_occasion(**{**fields, **(occasion or {})}),
             prompt="",
         )

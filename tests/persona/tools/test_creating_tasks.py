@@ -36,7 +36,7 @@ def test_a_created_task_is_in_force_and_carries_its_author(house: House, hands: 
     assert "2026-11-24T09:00:00Z" in text.splitlines()[1]
     (made,) = house.registry.history("water_plants")
     assert made.author == Author(kind="persona", name="housekeeping/01k8hq0000000000000000000a")
-    tools = ["list_tasks", "preview_schedule", "update_task", "pause_task"]
+    tools = ["list_tasks", "preview_schedule"]
     assert made.definition == {"type": "custom", **DAILY, "tools": tools}
 
 

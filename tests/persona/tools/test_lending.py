@@ -9,8 +9,10 @@ from app.database import Database
 from app.persona.tools.lending import Lending
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
+from app.tasks.task import Change, Expected
 from tests.house import OWNER, House
 from tests.persona.given import a_task
+from tests.persona.tools.given import JOURNALS
 from tests.persona.tools.hands import ALL, DAILY, Hands
 
 OTHERS = ("read_file", "write_file", "run_script")
@@ -37,10 +39,9 @@ def tools_of(house: House, task_id: str = "water_plants") -> list[str]:
 def test_a_created_task_may_use_what_its_maker_may_but_for_what_has_to_be_named(
     house: House, hands: Hands
 ) -> None:
-    allowed = ("run_task", "create_task", "delete_task", "update_task", "read_file")
-    text = hands.done("create_task", allowed=allowed, **DAILY)
-    assert tools_of(house) == ["read_file", "update_task"]
-    assert text.splitlines()[-1] == "it may use: read_file, update_task"
+    text = hands.done("create_task", allowed=(*ALL, "read_file"), **DAILY)
+    assert tools_of(house) == ["read_file", "list_tasks", "preview_schedule"]
+    assert text.splitlines()[-1] == "it may use: read_file, list_tasks, preview_schedule"
 
 
 def test_a_run_that_may_only_create_tasks_has_no_tool_to_lend(house: House, hands: Hands) -> None:
@@ -54,8 +55,8 @@ def test_a_run_that_may_only_create_tasks_has_no_tool_to_lend(house: House, hand
 def test_of_a_maker_with_the_defaults_the_defaults_of_today_are_written_down(
     house: House, hands: Hands
 ) -> None:
-    handed_on = Lending(lambda: hands.toolbox).handed_on(a_task(tools=None), None)
-    assert handed_on == [*OTHERS, "list_tasks", "preview_schedule", "update_task", "pause_task"]
+    handed_on = Lending(lambda: hands.toolbox, JOURNALS).handed_on(a_task(tools=None), None)
+    assert handed_on == [*OTHERS, "list_tasks", "preview_schedule"]
 
 
 def test_an_argument_leaves_out_tools(house: House, hands: Hands) -> None:
@@ -73,11 +74,14 @@ def test_an_empty_argument_counts_as_not_given(
     assert tools_of(house) == ["read_file"]
 
 
-@pytest.mark.parametrize("beyond", ["run_script", "create_task", "delete_task", "fly"])
+NAMED = ("create_task", "update_task", "pause_task", "delete_task", "run_task")
+
+
+@pytest.mark.parametrize("beyond", ["run_script", *NAMED, "fly"])
 def test_an_argument_adds_no_tool_and_is_told_which_there_are(
     house: House, hands: Hands, beyond: str
 ) -> None:
-    allowed = ("read_file", "list_tasks", "create_task", "delete_task")
+    allowed = ("read_file", "list_tasks", *NAMED)
     wanted = ["read_file", beyond]
     text = hands.refused("create_task", allowed=allowed, **DAILY, tools=wanted)
     assert text.startswith(f"error: {beyond} cannot be handed on from here;")
@@ -137,6 +141,62 @@ def test_a_task_that_may_use_no_more_is_the_runs_to_change(
 ) -> None:
     house.add(tools=tools)
     hands.done(tool, allowed=(*NARROW, "read_file"), id="daily_reflection", **arguments)
+
+
+JOURNAL = "scratch/a_journal.md"
+
+
+def expecting(path: str, change: str = "updated") -> list[dict[str, str]]:
+    return [{"path": path, "change": change}]
+
+
+@pytest.mark.parametrize(("tool", "arguments", "what"), DEEDS)
+def test_a_task_that_may_rewrite_a_journal_is_left_alone(
+    house: House, hands: Hands, tool: str, arguments: dict[str, Any], what: str
+) -> None:
+    house.add(tools=["list_tasks"], expects=expecting(f"./{JOURNAL}"))
+    text = hands.refused(tool, allowed=NARROW, id="daily_reflection", **arguments)
+    assert text.startswith(
+        f"error: `daily_reflection` is not {what} from here, because it may rewrite {JOURNAL}, to"
+        " which this run may only append"
+    )
+    assert house.registry.get("daily_reflection").revision == 1
+    assert house.runs() == []
+
+
+@pytest.mark.parametrize(
+    "expects",
+    [expecting(JOURNAL, "appended"), expecting("meta/goals.md"), expecting("tasks/a_journal.md")],
+    ids=["appended", "no journal", "no file to be written"],
+)
+@pytest.mark.parametrize(("tool", "arguments", "what"), DEEDS)
+def test_a_task_that_expects_what_gives_no_right_is_the_runs_to_change(
+    house: House,
+    hands: Hands,
+    tool: str,
+    arguments: dict[str, Any],
+    what: str,
+    expects: list[dict[str, str]],
+) -> None:
+    house.add(tools=["list_tasks"], expects=expects)
+    hands.done(tool, allowed=NARROW, id="daily_reflection", **arguments)
+
+
+def test_a_run_that_may_rewrite_the_same_journal_looks_after_the_other(
+    house: House, hands: Hands
+) -> None:
+    house.add(tools=[], expects=expecting(JOURNAL))
+    own = (Expected(path=JOURNAL, change=Change.UPDATED),)
+    hands.done("pause_task", allowed=NARROW, expected=own, id="daily_reflection")
+
+
+@pytest.mark.parametrize("tool", ["create_task", "update_task"])
+def test_no_tool_says_what_a_task_expects(house: House, hands: Hands, tool: str) -> None:
+    hands.done("create_task", **DAILY)
+    given = {**DAILY, "id": "another"} if tool == "create_task" else {"id": DAILY["id"]}
+    text = hands.refused(tool, **given, expects=expecting(JOURNAL))
+    assert "wrong arguments" in text
+    assert "expects" in text
 
 
 def test_tools_that_were_given_to_the_own_task_since_are_not_this_runs(

@@ -22,7 +22,7 @@ from app.persona.appending import LARGEST_FILE
 from app.persona.confinement import MOST_MEMORY, MOST_PROCESSES, Availability, Confinement
 from app.persona.errors import PersonaCancelled, PersonaTimeout
 from app.persona.quota import Quota
-from app.persona.scripting import MOST_SHOWN_LIVE, Captured, _used
+from app.persona.scripting import MOST_OPEN_IN_ALL, MOST_SHOWN_LIVE, Captured, _used
 from app.persona.space import Space
 from app.persona.syscalls import seccomp_filter
 from app.persona.tools.scripts import ScriptTool
@@ -377,9 +377,11 @@ def test_the_system_itself_bounds_the_processes_whoever_runs_the_service(root: P
         "os.sendfile(socket.socketpair()[0].fileno(), os.open('f', os.O_RDONLY), 0, 1)",
         "socket.socket(socket.AF_UNIX)",
         "socket.socketpair(type=socket.SOCK_DGRAM)",
+        "socket.socketpair(type=socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)",
         "socket.socketpair()[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 9999)",
         "call(LIBC.unshare, 0x400)",
         "call(LIBC.syscall, 435, (ctypes.c_uint64 * 11)(), 88)",
+        "call(LIBC.syscall, 436, 900, 999, 2)",
         "call(LIBC.prctl, 41, 0, 0, 0, 0)",
         "call(LIBC.mlock, ctypes.create_string_buffer(9), ctypes.c_size_t(9))",
         "call(LIBC.mq_open, b'/q', 0o102, 0o600, None)",
@@ -400,7 +402,7 @@ def test_no_thread_has_open_files_of_its_own(root: Path) -> None:
     assert answer_of_the_kernel(root, call) == "EPERM"
 
 
-def answer_of_the_kernel(root: Path, call: str) -> str:
+def answer_of_the_kernel(root: Path, call: str, **bounds: int) -> str:
     put(root, "f", "x")
     code = f"""\
 import ctypes, errno, mmap, os, socket
@@ -414,7 +416,7 @@ try:
 except OSError as error:
     print(errno.errorcode[error.errno])
 """
-    text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code])
+    text = calling(root, **bounds).ok("run_script", argv=["/usr/bin/python3", "-c", code])
     return text.split(":\n")[1].strip()
 
 
@@ -424,9 +426,16 @@ def test_usual_programs_do_without_what_the_kernel_is_not_asked_for(root: Path) 
         "import os, shutil, sqlite3, tempfile\nos.chmod('f', 0o750)\nshutil.copy('f', 'g')\n"
         "os.posix_fallocate(os.open('g', os.O_RDWR), 0, 9999)\ntempfile.TemporaryFile()\n"
         "sqlite3.connect('d.sqlite3').execute('PRAGMA journal_mode=WAL').fetchall()\n"
-        "import asyncio, subprocess, threading\nasyncio.run(asyncio.sleep(0))\n"
+        "import asyncio, ctypes, socket, subprocess, threading\nasyncio.run(asyncio.sleep(0))\n"
         "thread = threading.Thread(target=print)\nthread.start()\nthread.join()\n"
-        "assert subprocess.check_output(['head', '-c9', '/dev/zero']) == bytes(9)\nprint('done')"
+        "assert subprocess.check_output(['head', '-c9', '/dev/zero']) == bytes(9)\n"
+        "file = os.open('f', os.O_RDONLY)\nos.set_inheritable(file, True)\n"
+        "fds = subprocess.check_output(['ls', '/proc/self/fd']).split()\n"
+        "assert len(fds) == 4, fds  # the three of everybody, and that of the folder\n"
+        "for end in socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK):\n"
+        "    end.close()\n"
+        "ctypes.CDLL(None).closefrom(3)\nassert not os.path.exists(f'/proc/self/fd/{file}')\n"
+        "print('done')"
     )
     put(root, "f", "x")
     text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code])
@@ -442,7 +451,11 @@ def test_scripts_are_off_on_a_machine_whose_calls_are_not_known(root: Path) -> N
 
 
 def test_the_filter_is_made_for_both_kinds_of_machines() -> None:
-    filters = [seccomp_filter(machine) for machine in ("x86_64", "aarch64")]
+    filters = [
+        seccomp_filter(machine, may_create=may_create)
+        for machine in ("x86_64", "aarch64")
+        for may_create in (True, False)
+    ]
     assert all(found and len(found) % 8 == 0 and len(found) < 4096 for found in filters)
 
 
@@ -457,6 +470,58 @@ def test_where_the_space_is_beyond_its_bounds_a_script_removes_but_does_not_writ
     assert not (root / "much").exists()
     shell(root, "echo new > more", most_bytes=1000)
     assert (root / "more").read_text() == "new\n"
+
+
+FOLDER = "dir_fd=os.open('.', os.O_RDONLY)"
+
+
+@confined
+@pytest.mark.parametrize(
+    "call",
+    [
+        "os.open('g', os.O_CREAT | os.O_WRONLY)",
+        f"os.open('g', os.O_CREAT | os.O_WRONLY, {FOLDER})",
+        "os.open('.', os.O_TMPFILE | os.O_RDWR)",
+        "call(LIBC.creat, b'g', 0o644)",
+        "os.mkdir('g')",
+        f"os.mkdir('g', {FOLDER})",
+        "os.mkfifo('g')",
+        f"os.mkfifo('g', {FOLDER})",
+        "call(LIBC.mknod, b'g', 0o100644, 0)",
+        "os.symlink('f', 'g')",
+        f"os.symlink('f', 'g', {FOLDER})",
+        "os.link('f', 'g')",
+        "call(LIBC.linkat, -100, b'f', -100, b'g', 0)",
+        "socket.socketpair()[0].bind('g')",
+        "call(LIBC.syscall, {'x86_64': 316, 'aarch64': 276}[os.uname().machine],"
+        " -100, b'f', -100, b'g', 4)",
+    ],
+)
+def test_where_there_is_too_much_to_be_counted_nothing_new_is_made(root: Path, call: str) -> None:
+    before = sorted([*os.listdir(root), "f"])  # noqa: PTH208  names only
+    assert answer_of_the_kernel(root, call, most_files=1) in {"EDQUOT", "ENOSYS"}
+    assert sorted(os.listdir(root)) == before  # noqa: PTH208  names only
+
+
+@confined
+def test_what_is_too_much_to_be_counted_can_be_removed(root: Path) -> None:
+    deep = root
+    for _ in range(102):
+        deep = deep / "d"
+        deep.mkdir()
+    text = shell(root, "mkdir more; mv scratch there; rm -r d")
+    assert "mkdir: cannot create directory" in text
+    shell(root, "mkdir more")
+    assert sorted(path.name for path in root.iterdir()) == ["more", "tasks", "there"]
+
+
+@confined
+def test_to_remove_is_not_to_grow_where_larger_files_come_into_sight(root: Path) -> None:
+    for number in range(4):
+        put(root, f"{number}", "x")
+        put(root, f"scratch/{number}", "x" * 1000)
+    text = shell(root, "rm 0 1 2 3; sleep 1.5", most_files=2)
+    assert text.startswith("exit status 0")
 
 
 @confined
@@ -505,7 +570,7 @@ def test_memory_is_bounded_for_one_process_and_for_all(root: Path) -> None:
 
 
 FOUR_GIGABYTES = """\
-import ctypes, mmap, os, socket, sys, time
+import ctypes, mmap, os, socket, sys, threading, time
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.mmap.restype = ctypes.c_void_p
 M, PART = 1 << 20, 400 << 20
@@ -519,14 +584,24 @@ def unseen(start):
     for at in range(start, start + PART, 8 * M):
         ctypes.memset(at, 1, 8 * M)
         LIBC.madvise(ctypes.c_void_p(at), ctypes.c_size_t(8 * M), 4)
-def holding(take):
+def alone(act):
+    # in a second thread, when it is all that is left of the process
+    def last():
+        while "\tZ" not in open("/proc/self/status").read():
+            time.sleep(0.01)
+        act()
+    threading.Thread(target=last).start()
+    LIBC.syscall({"x86_64": 60, "aarch64": 93}[os.uname().machine], 0)
+def holding(take, within=lambda act: act()):
     # ten processes take a tenth each, and hold it until all are there
     reading, writing = os.pipe()
+    def hold():
+        kept = take()
+        os.write(writing, b"x")
+        time.sleep(60)
     for _ in range(10):
         if os.fork() == 0:
-            kept = take()
-            os.write(writing, b"x")
-            time.sleep(60)
+            within(hold)
     os.close(writing)
     if all(os.read(reading, 1) for _ in range(10)):
         print("took it all", flush=True)
@@ -536,6 +611,7 @@ def holding(take):
 
 WAYS = {
     "private": "holding(lambda: bytearray(b'x') * PART)",
+    "private_of_a_thread": "holding(lambda: bytearray(b'x') * PART, alone)",
     "shared": "holding(lambda: unseen(mapped(PART, 0x21, -1)))",
     "shared_dev_zero": "holding(lambda: unseen(mapped(PART, 1, os.open('/dev/zero', os.O_RDWR))))",
     "held_by_the_parent": """\
@@ -662,6 +738,13 @@ def test_four_gigabytes_of_memory_are_not_to_be_had(root: Path, way: str) -> Non
     argv = ["/usr/bin/python3", "-c", FOUR_GIGABYTES + WAYS[way]]
     text = calling(root).ok("run_script", argv=argv, timeout=30)
     assert "took it all" not in text
+
+
+@confined
+def test_files_count_that_only_a_thread_has_open_any_more(root: Path) -> None:
+    code = FOUR_GIGABYTES + "holding(lambda: [open('/dev/null') for _ in range(200)], alone)"
+    text = calling(root).ok("run_script", argv=["/usr/bin/python3", "-c", code], timeout=30)
+    assert f"because it had more than {MOST_OPEN_IN_ALL} files open" in text
 
 
 def told_by_somebody(act: Callable[[], str]) -> str:

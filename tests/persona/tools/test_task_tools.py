@@ -209,7 +209,10 @@ def test_a_task_that_may_do_more_is_not_reworded(house: House, hands: Hands, wor
     ("arguments", "why"),
     [
         ({"id": "nothing", "name": "x"}, "there is no task `nothing`; list_tasks tells"),
-        ({"id": "housekeeping"}, "say what is to change"),
+        (
+            {"id": "housekeeping"},
+            "say what is to change: name, schedule, prompt, type, timezone or enabled",
+        ),
         ({"id": "housekeeping", "schedule": "every 1m"}, "at least 5m must lie between"),
         ({"id": "housekeeping", "tools": ["run_task"]}, "Unknown field"),
         ({"id": "housekeeping", "expects": []}, "Unknown field"),
@@ -242,6 +245,14 @@ def test_a_task_cannot_call_itself_back_sooner_than_the_shortest_interval(
     assert "fires first at 2026-11-23T23:05:00Z or later" in text
     hands.done("update_task", id="housekeeping", schedule="every 5m", occasion=occasion)
     hands.done("update_task", id="housekeeping", schedule="in 5m", occasion=occasion)
+
+
+def test_nor_where_its_slot_is_made_up_for_late(house: House, hands: Hands) -> None:
+    occasion = {"scheduled_for": datetime(2026, 11, 23, 21, tzinfo=UTC)}
+    late = {"id": "housekeeping", "occasion": occasion}
+    text = hands.refused("update_task", schedule="in 1m", **late)
+    assert "fires first at 2026-11-23T23:05:00Z or later" in text
+    hands.done("update_task", schedule="in 5m", **late)
 
 
 def test_nor_two_tasks_one_another(house: House, hands: Hands) -> None:
