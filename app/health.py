@@ -10,6 +10,7 @@ from app.core.clock import Clock
 from app.core.errors import PersonaTasksError
 from app.persona.client import Persona
 from app.persona.confinement import Availability
+from app.runs.history import History
 from app.runs.processes import Liveness
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
@@ -17,6 +18,7 @@ from app.tasks.registry import Registry
 log = structlog.get_logger(__name__)
 
 OVERDUE_AFTER = timedelta(seconds=30)
+UNFILED_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class HealthCheck:
         registry: Registry,
         desk: Desk,
         persona: Persona,
+        history: History,
         clock: Clock,
         *,
         liveness: Callable[[], Liveness],
@@ -57,6 +60,7 @@ class HealthCheck:
         self._registry = registry
         self._desk = desk
         self._persona = persona
+        self._history = history
         self._clock = clock
         self._liveness = liveness
         self._scripts = scripts
@@ -106,6 +110,11 @@ class HealthCheck:
         notes = []
         if status.held is not None:
             notes.append("an edit of tasks.json is held for confirmation")
-        if status.errors:
-            notes.append(f"tasks.json has {len(status.errors)} refused edit(s)")
+        faults = [fault for fault in status.errors if fault.index is not None]
+        if len(faults) < len(status.errors):
+            notes.append("tasks.json as a whole cannot be used: GET /api/desk says why")
+        if faults:
+            notes.append(f"tasks.json has {len(faults)} refused edit(s)")
+        if self._history.is_any_unfiled(self._clock.now() - UNFILED_AFTER):
+            notes.append("result files cannot be written; the ledger keeps what they should hold")
         return notes

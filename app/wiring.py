@@ -312,6 +312,7 @@ def build(
             registry,
             desk,
             being.persona,
+            history,
             clock,
             liveness=clockwork.liveness,
             scripts=being.confinement.availability,

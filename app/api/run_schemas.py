@@ -184,8 +184,8 @@ class FileEntry(Shown):
     task_id = text(allow_none=True)
     at = moment("the latest it can have been, for a change from outside")
     change = text("created, updated or deleted")
-    lines_added = number()
-    lines_removed = number()
+    lines_added = number("null where what it held is not known any more", null=True)
+    lines_removed = number(null=True)
     shared = fields.Boolean(required=True)
     undone = fields.Boolean(required=True, metadata={"description": "taken back since"})
 

@@ -21,10 +21,10 @@ def text(description: str = "", **kwargs: Any) -> fields.String:
     return fields.String(required=True, metadata=metadata, **kwargs)
 
 
-def number(description: str = "") -> fields.Integer:
+def number(description: str = "", *, null: bool = False) -> fields.Integer:
     """Return a field of a whole number."""
     metadata = {"description": description} if description else {}
-    return fields.Integer(required=True, metadata=metadata)
+    return fields.Integer(required=True, allow_none=null, metadata=metadata)
 
 
 def measure(least: float, description: str) -> fields.Float:

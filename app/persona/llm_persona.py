@@ -154,6 +154,8 @@ class LlmPersona:
             account["cut"] = True
         if prompt.left_out:
             account["left_out"] = list(prompt.left_out)
+        if prompt.unknown_tools:
+            account["unknown_tools"] = list(prompt.unknown_tools)
         return account
 
 

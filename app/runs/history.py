@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, func, literal_column, select
 
 from app.core.errors import RunNotFound
 from app.core.ids import first_id
@@ -81,6 +81,16 @@ class History:
         query = select(runs.c.filed).where(runs.c.id == run_id)
         with self._database.read() as connection:
             return connection.execute(query).scalar() == 0
+
+    def is_any_unfiled(self, before: datetime) -> bool:
+        """Say whether a run that ended before an instant has no result file yet."""
+        if not self._database.glance(statements.ANY_UNFILED):
+            return False
+        query = select(runs.c.id).where(
+            literal_column("runs.filed = 0"), runs.c.completed_at < before
+        )
+        with self._database.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     def attempts(self, run_id: str) -> list[dict[str, Any]]:
         """Return the attempts of a run that ended without ending it, oldest first."""

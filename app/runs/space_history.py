@@ -56,7 +56,8 @@ class Entry:
 
     `author` is run, owner (who reverted the run), service (which rolled a dead attempt back) or
     outside: somebody who did not say so. Its `at` is then the latest time at which it can have
-    been. `change` is None where the next version is not kept.
+    been. `change` is None where the next version is not kept, `added` and `removed` are None where
+    its lines are not followed so far back.
     """
 
     author: str
@@ -64,8 +65,8 @@ class Entry:
     task_id: str | None
     at: datetime
     change: str | None
-    added: int
-    removed: int
+    added: int | None
+    removed: int | None
     shared: bool
     undone: bool
 
@@ -170,10 +171,19 @@ class SpaceHistory:
         first = trail[-1].number + 1 if trail else 0
         for step in reversed(trail):
             left -= self._size(step.before)
-            if left < 0:
+            if left < 0 or self._is_lost(step.before) or self._is_lost(step.after):
                 break
             first = step.number
         return first
+
+    def _is_lost(self, content_id: str | None) -> bool:
+        """Say whether the history held a content once and does so no more."""
+        try:
+            if content_id != NOT_KEPT:
+                self._space.content(content_id)
+        except HistoryLost:
+            return True
+        return False
 
     def _size(self, content_id: str | None) -> int:
         text = self._text(content_id) or b""
@@ -223,7 +233,7 @@ class SpaceHistory:
                 yield self._outside(held, step.before, step.at, is_followed=is_followed)
             held = end_of(step, trail, current)
             if held != step.before:
-                added, removed = self._count(step.before, held) if is_followed else (0, 0)
+                added, removed = self._count(step.before, held) if is_followed else (None, None)
                 entry = Entry(
                     author=_AUTHORS[step.kind],
                     run_id=step.run_id,
@@ -242,7 +252,7 @@ class SpaceHistory:
     def _outside(
         self, before: str | None, after: str | None, at: datetime, *, is_followed: bool
     ) -> _Version:
-        added, removed = self._count(before, after) if is_followed else (0, 0)
+        added, removed = self._count(before, after) if is_followed else (None, None)
         entry = Entry(
             author="outside",
             run_id=None,

@@ -1,5 +1,6 @@
 """Taking back what a run changed: after its process died, or because the owner says so."""
 
+import errno
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class TakenBack:
     lost: Sequence[str] = ()
 
 
+_SHUT = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT, errno.EIO}
 _BROKEN_OFF = "run {} was broken off; what it had made of this task by then is taken back"
 
 Unlive = Callable[[Connection, str, datetime], int]
@@ -98,8 +100,8 @@ class TakingBack:
         """Take back what a finished run changed, but for the mirrors of mood and reconciliations.
 
         The next answer writes them anew, so every later run would stand in the way of it.
-        Raises RunNotFound, RunNotFinished, and where no file could be put back NothingToRevert, or
-        HistoryLost.
+        Raises RunNotFound, RunNotFinished, and where no file could be put back NothingToRevert,
+        HistoryLost, or SpaceError where the space cannot be written.
         """
         if self._history.run(run_id).status.is_open:
             raise RunNotFinished(run_id)
@@ -195,6 +197,9 @@ class TakingBack:
                 continue
             except SpaceError as error:
                 log.warning("space.not_taken_back", path=path, error=error.detail)
+                if kind is Kind.REVERT and not reverted and _is_shut(error):
+                    # it is not that somebody changed the file: nothing can be written at all
+                    raise
                 done = False
                 if kind is Kind.ROLLBACK:
                     self._leave(mine, mine, NOT_KEPT)
@@ -307,6 +312,11 @@ class TakingBack:
 def _author(connection: Connection, run_id: str) -> Author:
     task_id = connection.execute(select(runs.c.task_id).where(runs.c.id == run_id)).scalar_one()
     return author_of_run(task_id, run_id)
+
+
+def _is_shut(error: SpaceError) -> bool:
+    """Say whether the space lets nobody write, or has no room for it."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _SHUT
 
 
 def _is_undoing(last: Step, mine: Step, kind: Kind) -> bool:

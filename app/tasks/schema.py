@@ -104,12 +104,22 @@ _name: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_NA
 _prompt: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_PROMPT)]
 
 
+def _check_path(value: str) -> None:
+    """Refuse what no run can ever change."""
+    parts = [part for part in value.split("/") if part not in ("", ".")]
+    is_hidden = any(part.startswith(".") for part in parts)
+    if value.startswith("/") or not parts or is_hidden:
+        raise ValidationError("must be a path below the space, such as scratch/insights.md")
+    if parts[0].casefold() == "tasks":
+        raise ValidationError("is in the folder of the service, where no run changes a file")
+
+
 class ExpectedSchema(Schema):
     """A file that every run must have changed."""
 
     path = fields.String(
         required=True,
-        validate=validate.Length(min=1, max=1_000),
+        validate=[validate.Length(min=1, max=1_000), _check_path],
         metadata={"description": "below the space", "example": "scratch/daily_reflections.md"},
     )
     change = fields.String(

@@ -15,6 +15,7 @@ from app import create_app
 from app.config import Settings
 from app.core.errors import SpaceError
 from app.persona.fakes import ScriptedPersona
+from app.tasks.task import Author
 from app.wiring import Services, build
 from tests.api.clocks import ShiftedClock
 from tests.conftest import on_sqlite
@@ -129,6 +130,36 @@ def test_an_overdue_slot_that_nobody_takes_up_is_named(
     body = body_of(client.get("/healthz"))
     assert body["oldest_overdue_slot"] == "2026-11-24T00:00:00Z"
     assert len(body["reasons"]) == 2
+
+
+def test_trouble_with_the_whole_of_tasks_json_is_no_refused_edit(
+    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: Any, **__: Any) -> None:
+        raise SpaceError("tasks.json cannot be written: Read-only file system")
+
+    monkeypatch.setattr(type(services.desk._file), "write", read_only)
+    services.registry.update("daily_reflection", {"name": "Another"}, Author(kind="owner"))
+    services.desk.sync()
+    (note,) = body_of(client.get("/healthz"))["notes"]
+    assert note == "tasks.json as a whole cannot be used: GET /api/desk says why"
+
+
+def test_results_that_cannot_be_written_are_noted(
+    client: FlaskClient,
+    services: Services,
+    clock: ShiftedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def read_only(*_: Any) -> None:
+        raise SpaceError("read-only")
+
+    monkeypatch.setattr(services.results, "write", read_only)
+    client.post("/api/tasks/daily_reflection/execute")
+    assert body_of(client.get("/healthz"))["notes"] == []
+    clock.advance(timedelta(minutes=2))
+    (note,) = body_of(client.get("/healthz"))["notes"]
+    assert note.startswith("result files cannot be written")
 
 
 def test_a_persona_with_a_problem_turns_it_red(

@@ -235,3 +235,13 @@ def test_a_bad_entry_of_the_file_is_shown_beside_the_tasks(
     (fault,) = body["quarantined"]
     assert (fault["index"], fault["id"], fault["field"]) == (0, "daily_reflection", "schedule")
     assert "now and then" in fault["message"]
+
+
+@pytest.mark.parametrize("path", ["../x.md", "/etc/x.md", ".", ".hidden/x.md", "Tasks/tasks.json"])
+def test_a_file_that_no_run_can_change_cannot_be_promised(client: FlaskClient, path: str) -> None:
+    response = client.patch(
+        "/api/tasks/daily_reflection", json={"expects": [{"path": "a.md"}, {"path": path}]}
+    )
+    assert response.status_code == 422
+    (error,) = body_of(response)["errors"]
+    assert error["field"] == "expects.1.path"

@@ -234,6 +234,15 @@ def test_the_prompt_keeps_to_half_of_the_context(tmp_path: Path) -> None:
     assert len(answer.metadata["left_out"]) == 2
 
 
+def test_a_run_says_which_tools_of_its_task_there_are_not(tmp_path: Path) -> None:
+    task = a_task(tools=["append_file", "fly"])
+    with ModelServer() as server:
+        answer = a_persona(server, tmp_path, hands=Hands()).reply(
+            a_request(task), a_real_deadline(10)
+        )
+    assert answer.metadata["unknown_tools"] == ["fly"]
+
+
 def test_a_failed_run_keeps_its_account(tmp_path: Path) -> None:
     with ModelServer(
         Say(calls=[("append_file", NOTE)], usage=(100, 10)), Status(status=401, body="no")

@@ -165,8 +165,10 @@ def test_a_finished_run_whose_history_is_gone_cannot_be_shown_or_taken_back(
     with pytest.raises(HistoryLost):
         one.taking_back.revert(run_id)
     assert (root / NOTE).read_text() == "by hand\n"
-    entries = one.space_history.of_path(NOTE, 10).entries
-    assert [(entry.author, entry.run_id) for entry in entries] == [("run", run_id)]
+    history = one.space_history.of_path(NOTE, 10)
+    assert [(entry.author, entry.run_id) for entry in history.entries] == [("run", run_id)]
+    assert [(entry.added, entry.removed) for entry in history.entries] == [(None, None)]
+    assert [line.entry for line in history.lines] == [None], "nobody knows whose it is"
 
 
 def test_a_run_of_a_space_that_is_not_this_one_cannot_be_shown_here(

@@ -1,5 +1,6 @@
 """What a run changed: announced, attributed, shown, taken back, expected."""
 
+import errno
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any
 import pygit2
 import pytest
 
-from app.core.errors import NothingToRevert, RunNotFinished
+from app.core.errors import NothingToRevert, RunNotFinished, SpaceError
 from app.database import Database
 from app.persona.client import Deadline, Request
 from app.persona.errors import PersonaCancelled, PersonaRefused
@@ -272,6 +273,23 @@ def test_where_such_runs_overlap_it_is_said(silent: House) -> None:
     assert shared["one"] == []
 
 
+def test_a_space_that_cannot_be_written_is_no_change_of_somebody_else(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = run(house, entry(house, "Second"))
+    after = text(house)
+
+    def read_only(*_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as shut:
+        shut.setattr("app.persona.history.files._put_back", read_only)
+        with pytest.raises(SpaceError, match="cannot be put back: Read-only file system"):
+            house.taking_back.revert(ended.id)
+    assert text(house) == after
+    assert house.taking_back.revert(ended.id).reverted == [JOURNAL]
+
+
 def test_a_run_that_touches_nothing_writes_nothing_down(silent: House) -> None:
     run(silent)
     with silent.database.read() as connection:
@@ -445,5 +463,5 @@ def test_lines_of_a_large_file_are_followed_only_so_far_back(house: House) -> No
         run(house, entry(house, f"No. {number}"))
     history = house.space_history.of_path(JOURNAL, 50)
     added = [entry.added for entry in history.entries]
-    assert (len(added), added[0], added[-1]) == (20, 4, 0)
+    assert (len(added), added[0], added[-1]) == (20, 4, None)
     assert [lines.entry is None for lines in history.lines[:2]] == [True, False]

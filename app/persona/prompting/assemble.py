@@ -28,11 +28,15 @@ _ROOM_TO_SAY_SO = 150
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """What is sent first, what was left out of it, and what it may cost in tokens."""
+    """What is sent first, what was left out of it, and what it may cost in tokens.
+
+    `unknown_tools` are those that the task lists and nobody has.
+    """
 
     messages: Sequence[Message]
     left_out: Sequence[str]
     tokens: int
+    unknown_tools: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ def assemble(parts: Parts, *, fence: Fence, budget: int) -> Prompt:
     blocks[Role.USER].append(asked)
     messages = [Message(role=role, content="\n\n".join(blocks[role])) for role in blocks]
     return Prompt(
+        unknown_tools=parts.unknown_tools,
         messages=messages,
         left_out=left_out,
         tokens=sum(estimate(message.content) for message in messages),
