@@ -19,12 +19,23 @@ _NOTHING = "I find nothing about this in my memories or files."
 
 
 def talk_of(request: Request, remembered: Sequence[Remembered], sources: Sequence[Source]) -> str:
-    """Return an answer made of dated memories and of sentences of files that fit the message."""
+    """Return an answer made of dated memories and of sentences of files that fit the message.
+
+    What stands in them twice is told once.
+    """
     zone = request.task.timezone
     wanted = keywords(asked_in(request.task.prompt))
-    quotes = best_sentences(said_in(sources), wanted, _MOST_QUOTES)
-    blocks = [*_memories(remembered, zone), *_files(quotes, zone)]
+    found = best_sentences(said_in(sources), wanted, 2 * _MOST_QUOTES)
+    quotes = list({quote.sentence: quote for quote in reversed(found)}.values())[::-1]
+    told = [one for one in remembered if not _asked_the_same(one.text, wanted)]
+    blocks = [*_memories(told, zone), *_files(quotes[:_MOST_QUOTES], zone)]
     return "\n\n".join([_HOW, *(blocks or [_NOTHING])])
+
+
+def _asked_the_same(text: str, wanted: set[str]) -> bool:
+    """Say whether a memory is of this very question, asked before: that answers nothing."""
+    heard = what_was_heard(text)
+    return heard != text and keywords(heard) == wanted
 
 
 def _memories(remembered: Sequence[Remembered], zone: str) -> list[str]:

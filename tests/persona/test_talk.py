@@ -62,6 +62,24 @@ def held(root: Path) -> dict[str, bytes]:
 # ---- the embedded persona
 
 
+def test_the_embedded_persona_answers_no_question_with_the_question(services: Services) -> None:
+    remember(services, TOMATOES, days=2)
+    question = "What do you remember about the tomatoes?"
+    assert TOMATOES in said(services, question)
+    again = said(services, question)
+    assert TOMATOES in again
+    assert question not in again
+
+
+def test_the_embedded_persona_tells_of_no_sentence_twice(
+    services: Services, settings: Settings
+) -> None:
+    notes = settings.persona_space / "scratch" / "garden.md"
+    notes.write_text("The tomatoes by the wall are ripe.\n\n" * 2)
+    answer = said(services, "Are the tomatoes by the wall ripe?")
+    assert answer.count("The tomatoes by the wall are ripe.") == 1
+
+
 def test_the_embedded_persona_tells_what_it_remembers_and_where_it_stands_written(
     services: Services, settings: Settings
 ) -> None:
