@@ -158,7 +158,7 @@ def _interval(text: str, zone: str) -> tuple[str, Trigger]:
     span_text = "".join(lowered[:place])
     if span_text.startswith("p"):
         span_text = span_text.upper()
-    span = _span(span_text)
+    span = _span(" ".join(words[:place]))
     if place == len(words):
         return span_text, Every(span=span, anchor=_instant(_ANCHOR, zone)[1])
     written, anchor = _instant(" ".join(words[place + 1 :]), zone)
@@ -181,12 +181,12 @@ def _delayed(span_text: str, now: datetime | None) -> str:
 
 def _instant(text: str, zone: str) -> tuple[str, datetime]:
     """Return a time in its stored form and its instant; without an offset it is in the zone."""
-    text = text.upper().replace(" ", "T")
+    bare = text.upper().replace(" ", "T")
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(bare)
     except ValueError:
         moment = None
-    if moment is None or "T" not in text or moment.microsecond:
+    if moment is None or "T" not in bare or moment.microsecond:
         raise ScheduleError(f"{text!r} is not a time such as 2026-12-01T09:00 or 2026-12-01T09:00Z")
     if not EARLIEST <= moment.year <= LATEST:
         raise ScheduleError(f"{text!r} is not between the years {EARLIEST} and {LATEST}")

@@ -129,6 +129,8 @@ def test_at_a_time_of_the_zone_or_of_its_own_offset(text: str, stored: str, inst
         ("@dayly", "did you mean `@daily`?"),
         ("every", "is not a span of time"),
         ("every month", "is not a span of time"),
+        ("every Blue Moon", "'Blue Moon' is not a span of time"),
+        ("at High noon", "'High noon' is not a time such as"),
         ("every 0s", "longer than nothing"),
         ("every 1d from today", "is not a time such as"),
         ("in a while", "is not a span of time"),
