@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 READ_OUT_EVERY = timedelta(seconds=1)
 READ_OUT_REST = 20
 """How many times longer than a rewrite took the next one that only shows run state waits."""
-READ_OUT_WAITS = timedelta(seconds=10)
+READ_OUT_WAITS = timedelta(minutes=1)
 """How long run state that does not stand still keeps the file waiting."""
 KEEP_DISPLACED = timedelta(seconds=3)
 LOOK_AT_DISPLACED = timedelta(milliseconds=500)
@@ -83,6 +83,7 @@ class Desk:
         self._displaced: dict[str, tuple[bytes, float]] = {}
         self._next_read_out = 0.0
         self._wanted = (-1, -1)
+        self._stood_still = clock.monotonic()
 
     # ---- what others ask
 
@@ -97,12 +98,14 @@ class Desk:
         it stands still: while a crowd of runs ends, the file waits, though not for long.
         """
         version = self._registry.version()
+        now = self._clock.monotonic()
         is_still = version == self._wanted[0]
-        if not is_still:
+        if is_still:
+            self._stood_still = now
+        else:
             self._wanted = (version, self._registry.defined())
-        waited = self._clock.monotonic() - self._next_read_out
-        is_time = waited >= (0.0 if is_still else READ_OUT_WAITS.total_seconds())
-        return self._wanted[1], version if is_time else None
+        is_time = is_still or now - self._stood_still >= READ_OUT_WAITS.total_seconds()
+        return self._wanted[1], version if is_time and now >= self._next_read_out else None
 
     def status(self) -> DeskStatus:
         """Return what is wrong, as the last look of any process found it."""

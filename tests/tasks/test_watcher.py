@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from app.core.errors import LedgerUnavailable
-from app.tasks.desk import Desk
+from app.tasks.desk import READ_OUT_WAITS, Desk
 from app.tasks.desk_report import SyncReport
 from app.tasks.space_file import Signature, SpaceFile
 from app.tasks.watcher import EVERY, Watcher
@@ -70,6 +70,26 @@ def test_a_run_is_shown_within_a_second(place: Place, watching: Watcher) -> None
     place.run("a")
     looks(place, watching, 2)
     assert place.entry("a")["run_count"] == 1
+
+
+def crowd(place: Place, watching: Watcher, span: timedelta) -> int:
+    """Let runs end before each tick; return how many of them the file shows in the end."""
+    for _ in range(int(span / EVERY)):
+        place.run("a")
+        looks(place, watching, 1)
+    return int(place.entry("a")["run_count"])
+
+
+def test_while_a_crowd_of_runs_ends_the_file_waits_and_then_shows_all(
+    place: Place, watching: Watcher
+) -> None:
+    assert crowd(place, watching, READ_OUT_WAITS - timedelta(seconds=2)) == 0
+    looks(place, watching, 4)
+    assert place.entry("a")["run_count"] == place.registry.get("a").run_count
+
+
+def test_a_crowd_that_has_no_end_is_shown_now_and_then(place: Place, watching: Watcher) -> None:
+    assert crowd(place, watching, READ_OUT_WAITS + timedelta(seconds=2)) > 0
 
 
 def test_a_deleted_and_a_half_written_file_are_looked_at_again(
