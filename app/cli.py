@@ -13,7 +13,7 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, opened, table, told, when
-from app.config import SECRETS, read_settings
+from app.config import SECRETS, make_state_dir, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
@@ -315,7 +315,7 @@ def health() -> None:
 def migrate(down_to: str | None) -> None:
     """Bring the database up to date, or back to a revision."""
     with opened(prepared=False) as services:
-        services.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_dir(services.settings)
         if down_to is None:
             migrations.upgrade(services.database)
         else:
