@@ -13,13 +13,18 @@ import click
 from app.config import read_settings
 from app.core.errors import PersonaTasksError
 from app.core.instants import read_instant, write_instant
+from app.log import configure_logging
 from app.wiring import Services, build
 
 
 @contextmanager
 def opened(*, prepared: bool = True) -> Iterator[Services]:
-    """Open the services of this space, and close their database at the end."""
+    """Open the services of this space, and close their database at the end.
+
+    What they log goes to stderr, so that stdout has the answer of the command and nothing else.
+    """
     settings = read_settings(os.environ)
+    configure_logging(settings)
     services = build(settings)
     try:
         if prepared:

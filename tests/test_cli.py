@@ -1,5 +1,6 @@
-"""The command line as somebody meets it who makes mistakes."""
+"""The command line as somebody meets it: what it answers, what it logs, how it tells mistakes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,13 @@ def test_a_damaged_ledger_is_told_in_a_sentence_that_names_it(folder: Path, comm
     )
     with pytest.raises(LedgerUnavailable, match="is damaged"):
         prepare(read_settings({"PERSONA_SPACE": str(folder / "space")}), [])
+
+
+def test_the_log_goes_to_stderr_as_the_settings_say(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    result = invoke("run", "daily_reflection")
+    logged = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
+    assert "run.finished" in [event["event"] for event in logged]
+    assert "run.finished" not in result.stdout
