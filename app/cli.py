@@ -12,7 +12,7 @@ import click
 
 from app import migrations
 from app.cli_memories import memories
-from app.cli_parts import InstantParameter, opened, table, told, when
+from app.cli_parts import InstantParameter, ending, opened, table, told, when
 from app.config import SECRETS, make_state_dir, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
@@ -185,8 +185,10 @@ def run(task_id: str) -> None:
     with _working() as services:
         started = services.executions.start(task_id)
         ended = _wait(services, started.id)
-        click.echo(ended.response or ended.error or "")
-        click.echo(f"{ended.status}, run {ended.id}", err=True)
+        if ended.response:
+            click.echo(ended.response)
+    # after the services have stopped, so that it stands below all that they log
+    click.echo(ending(ended), err=True)
     if ended.status is not Status.SUCCEEDED:
         sys.exit(1)
 

@@ -1,6 +1,7 @@
 """The command line as somebody meets it: what it answers, what it logs, how it tells mistakes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,12 @@ def test_the_log_goes_to_stderr_as_the_settings_say(
     logged = [json.loads(line) for line in result.stderr.splitlines() if line.startswith("{")]
     assert "run.finished" in [event["event"] for event in logged]
     assert "run.finished" not in result.stdout
+
+
+def test_a_run_that_fails_tells_its_reason_and_its_error_on_stderr(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERSONA_BACKEND", "service")
+    monkeypatch.setenv("PERSONA_URL", "http://127.0.0.1:9")
+    said = told("run", "daily_reflection").splitlines()[-1]
+    assert re.match(r"failed, run \w+: persona_unreachable: .*127\.0\.0\.1", said)
