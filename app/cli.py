@@ -214,6 +214,8 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
     with opened() as services:
         wanted = RunFilter(task_id=task_id, status=Status(status) if status else None)
         page = services.history.page(wanted, limit=limit)
+        if task_id is not None and not page.runs:
+            services.registry.history(task_id)  # knows deleted tasks too, whose runs stay
         table(
             ("run", "task", "slot", "origin", "outcome", "reason"),
             [

@@ -83,3 +83,16 @@ def test_a_run_that_fails_tells_its_reason_and_its_error_on_stderr(
     monkeypatch.setenv("PERSONA_URL", "http://127.0.0.1:9")
     said = told("run", "daily_reflection").splitlines()[-1]
     assert re.match(r"failed, run \w+: persona_unreachable: .*127\.0\.0\.1", said)
+
+
+def test_runs_of_a_task_that_never_was_are_not_found_and_those_of_a_deleted_one_are(
+    folder: Path,
+) -> None:
+    assert told("runs", "--task", "nope").endswith("Error: Task not found: nope\n")
+    assert invoke("runs", "--task", "daily_reflection").exit_code == 0
+    invoke("run", "daily_reflection")
+    invoke("delete", "daily_reflection")
+    found = invoke("runs", "--task", "daily_reflection")
+    assert (found.exit_code, found.stdout.count("succeeded")) == (0, 1)
+    none = invoke("runs", "--task", "daily_reflection", "--status", "failed")
+    assert (none.exit_code, none.stdout.count("\n")) == (0, 1)
