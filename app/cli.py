@@ -13,11 +13,12 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import InstantParameter, ending, opened, table, told, when
-from app.config import SECRETS, make_state_dir, read_settings
+from app.config import make_state_dir, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
 from app.settings_schema import SettingsSchema
+from app.settings_text import write_settings
 from app.tasks.desk_errors import sentences
 from app.tasks.task import Author, Task
 from app.wiring import Services
@@ -340,12 +341,10 @@ def serve() -> None:
 @persona.command("settings")
 @told
 def settings() -> None:
-    """List the settings, what they are, and what they do."""
-    values = read_settings(os.environ)
+    """List the settings as the environment would give them, and what they do."""
+    written = write_settings(os.environ)
     for name, field in SettingsSchema().fields.items():
-        value = getattr(values, name.lower(), "")
-        value = "***" if value and name.lower() in SECRETS else value
-        click.echo(f"{name}={value}  # {field.metadata['help']}")
+        click.echo(f"{name}={written[name]}  # {field.metadata['help']}")
 
 
 @persona.command("shell")
