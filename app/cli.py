@@ -12,12 +12,13 @@ import click
 
 from app import migrations
 from app.cli_memories import memories
-from app.cli_parts import InstantParameter, opened, table, told, when
-from app.config import SECRETS, read_settings
+from app.cli_parts import InstantParameter, ending, opened, table, told, when
+from app.config import make_state_dir, read_settings
 from app.core.instants import write_instant
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
 from app.settings_schema import SettingsSchema
+from app.settings_text import write_settings
 from app.tasks.desk_errors import sentences
 from app.tasks.task import Author, Task
 from app.wiring import Services
@@ -185,8 +186,10 @@ def run(task_id: str) -> None:
     with _working() as services:
         started = services.executions.start(task_id)
         ended = _wait(services, started.id)
-        click.echo(ended.response or ended.error or "")
-        click.echo(f"{ended.status}, run {ended.id}", err=True)
+        if ended.response:
+            click.echo(ended.response)
+    # after the services have stopped, so that it stands below all that they log
+    click.echo(ending(ended), err=True)
     if ended.status is not Status.SUCCEEDED:
         sys.exit(1)
 
@@ -212,6 +215,8 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
     with opened() as services:
         wanted = RunFilter(task_id=task_id, status=Status(status) if status else None)
         page = services.history.page(wanted, limit=limit)
+        if task_id is not None and not page.runs:
+            services.registry.history(task_id)  # knows deleted tasks too, whose runs stay
         table(
             ("run", "task", "slot", "origin", "outcome", "reason"),
             [
@@ -315,7 +320,7 @@ def health() -> None:
 def migrate(down_to: str | None) -> None:
     """Bring the database up to date, or back to a revision."""
     with opened(prepared=False) as services:
-        services.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_dir(services.settings)
         if down_to is None:
             migrations.upgrade(services.database)
         else:
@@ -336,12 +341,10 @@ def serve() -> None:
 @persona.command("settings")
 @told
 def settings() -> None:
-    """List the settings, what they are, and what they do."""
-    values = read_settings(os.environ)
+    """List the settings as the environment would give them, and what they do."""
+    written = write_settings(os.environ)
     for name, field in SettingsSchema().fields.items():
-        value = getattr(values, name.lower(), "")
-        value = "***" if value and name.lower() in SECRETS else value
-        click.echo(f"{name}={value}  # {field.metadata['help']}")
+        click.echo(f"{name}={written[name]}  # {field.metadata['help']}")
 
 
 @persona.command("shell")

@@ -13,13 +13,22 @@ import click
 from app.config import read_settings
 from app.core.errors import PersonaTasksError
 from app.core.instants import read_instant, write_instant
+from app.log import configure_logging
+from app.persona.words import one_line
+from app.runs.run import Run
 from app.wiring import Services, build
+
+_LONGEST_ERROR = 1000
 
 
 @contextmanager
 def opened(*, prepared: bool = True) -> Iterator[Services]:
-    """Open the services of this space, and close their database at the end."""
+    """Open the services of this space, and close their database at the end.
+
+    What they log goes to stderr, so that stdout has the answer of the command and nothing else.
+    """
     settings = read_settings(os.environ)
+    configure_logging(settings)
     services = build(settings)
     try:
         if prepared:
@@ -61,6 +70,12 @@ class InstantParameter(click.ParamType[datetime]):
 def when(instant: datetime | None) -> str:
     """Write an instant to the second; nothing for none."""
     return write_instant(instant.replace(microsecond=0)) if instant is not None else ""
+
+
+def ending(ended: Run) -> str:
+    """Tell on one line how a run ended and why, whatever a server wrote into its error."""
+    why = [one_line(text, _LONGEST_ERROR) for text in (ended.reason, ended.error) if text]
+    return ": ".join([f"{ended.status}, run {ended.id}", *why])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

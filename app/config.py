@@ -79,6 +79,15 @@ SECRETS = frozenset(each.name for each in dataclass_fields(Settings) if not each
 """Settings that hold a secret, or may, as an address with a password does: they are never shown."""
 
 
+def make_state_dir(settings: Settings) -> None:
+    """Make the folder that the service keeps its own files in; raise SettingsError."""
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"the folder cannot be made: {error}"
+        raise SettingsError([FieldError(field="STATE_DIR", message=message)]) from error
+
+
 def is_loopback(host: str) -> bool:
     """Say whether an address to listen on is reached from this machine only."""
     if host == "localhost":

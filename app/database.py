@@ -31,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -40,6 +40,7 @@ from app.core.forks import after_fork
 
 _PATIENCE = 15.0
 _LOOK_FOR_TURN_EVERY = 0.001
+_KIND_OF_CODE = 0xFF  # SQLite's codes have the particulars above their lowest byte
 
 metadata = MetaData(
     naming_convention={
@@ -240,6 +241,13 @@ class Database:
             yield
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise LedgerUnavailable(f"the database does not answer: {_cause(error)}") from error
+        except DatabaseError as error:
+            if not _is_of_damage(error):
+                raise
+            raise LedgerUnavailable(
+                f"the database {self.url.database} is damaged ({_cause(error)}): "
+                "restore it from a backup, or move it away and begin with an empty one"
+            ) from error
 
     def close(self) -> None:
         """Close all connections of this process."""
@@ -260,6 +268,11 @@ class Database:
         if self.is_sqlite:
             return sqlite.insert(table).on_conflict_do_nothing()
         return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def _is_of_damage(error: DatabaseError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & _KIND_OF_CODE in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def _cause(error: Exception) -> str:

@@ -1,29 +1,41 @@
 """Brings the schema of the database up to date, or back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
+from app.core.errors import PersonaTasksError
 from app.database import Database
 
 _SCRIPTS = Path(__file__).parent.parent / "migrations"
 
 
+class NotMigrated(PersonaTasksError):
+    """The database cannot be brought to that revision."""
+
+    problem = "not-migrated"
+    title = "Database not migrated"
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the schema up to a revision; several processes may do it at once."""
-    with database.write() as connection:
-        database.take_turns(connection, "migrate")
-        command.upgrade(_config(connection), revision)
+    """Bring the schema up to a revision; several processes may do it at once.
+
+    Raises NotMigrated, as where the database is at a revision of a newer version.
+    """
+    with _migrating(database) as config:
+        command.upgrade(config, revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Take the schema back to a revision; `base` removes every table."""
-    with database.write() as connection:
-        database.take_turns(connection, "migrate")
-        command.downgrade(_config(connection), revision)
+    """Take the schema back to a revision; `base` removes every table. Raises NotMigrated."""
+    with _migrating(database) as config:
+        command.downgrade(config, revision)
 
 
 def check(database: Database) -> None:
@@ -41,6 +53,16 @@ def current(database: Database) -> str | None:
 def newest() -> str | None:
     """Return the revision that the code needs."""
     return ScriptDirectory(str(_SCRIPTS)).get_current_head()
+
+
+@contextmanager
+def _migrating(database: Database) -> Iterator[Config]:
+    try:
+        with database.write() as connection:
+            database.take_turns(connection, "migrate")
+            yield _config(connection)
+    except CommandError as error:
+        raise NotMigrated(f"the database cannot be migrated: {error}") from error
 
 
 def _config(connection: object) -> Config:

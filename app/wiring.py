@@ -10,7 +10,7 @@ from threading import Event
 import orjson
 import structlog
 
-from app.config import Settings
+from app.config import Settings, make_state_dir
 from app.core.clock import Clock, SystemClock
 from app.core.errors import LedgerUnavailable
 from app.core.ids import Ids, RandomIds
@@ -109,7 +109,7 @@ class Services:
 
         With `adopting` the default zone of the settings becomes that of all tasks that name none.
         """
-        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_dir(self.settings)
         upgrade(self.database)
         ensure_space(self.settings.persona_space)
         if adopting:

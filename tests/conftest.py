@@ -31,9 +31,9 @@ on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """Marks tests that need a database of any kind, not both."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def plain_log() -> None:
-    """Write the log of this session as the service does."""
+    """Write the log as the service does, also after a test that sent it elsewhere."""
     configure_logging(read_settings({}))
 
 

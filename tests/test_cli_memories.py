@@ -90,6 +90,7 @@ def test_more_than_one_batch_is_imported(space: Path) -> None:
 
 
 def test_without_a_model_there_are_no_vectors_to_make(space: Path) -> None:
+    memories("list")  # makes the space, of which the log tells on stderr
     result = memories("embed")
     assert (result.exit_code, result.stderr) == (1, "Error: EMBEDDING_MODEL is not set\n")
 

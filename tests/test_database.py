@@ -15,6 +15,7 @@ from app import migrations
 from app.core.errors import LedgerUnavailable
 from app.database import Database
 from app.tasks.tables import registry_clock
+from tests.conftest import on_sqlite
 
 
 def test_migrations_lead_up_and_down_and_match_the_code(database: Database) -> None:
@@ -26,6 +27,15 @@ def test_migrations_lead_up_and_down_and_match_the_code(database: Database) -> N
     migrations.upgrade(database)
     migrations.check(database)
     assert migrations.current(database) == migrations.newest()
+
+
+@on_sqlite
+def test_a_database_of_a_newer_version_is_left_as_it_is(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
+    with pytest.raises(migrations.NotMigrated, match="'newer'"):
+        migrations.upgrade(database)
+    assert migrations.current(database) == "newer"
 
 
 def test_sqlite_keeps_what_was_committed_through_a_power_cut(tmp_path: Path) -> None:

@@ -115,3 +115,18 @@ def test_the_reasons_that_the_code_gives_are_the_ones_described() -> None:
         text = module.read_text(encoding="utf-8")
         given |= set(re.findall(r"\breason(?:: str)? ?= ?\"([a-z_]+)\"", text))
     assert given <= set(REASONS), given - set(REASONS)
+
+
+def test_the_row_about_other_machines_lets_them_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = re.findall(
+        r"^\| let other machines in \| `(.*?)`", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".persona-token").write_text("k" * 64)
+    given = dict(setting.split("=", 1) for setting in row.split())
+    given["API_TOKEN_FILE"] = str(Path(given["API_TOKEN_FILE"]).expanduser())
+    client = create_app(read_settings(given)).test_client()
+    headers = {"Host": f"{given['ALLOWED_HOSTS']}:8000", "Authorization": f"Bearer {'k' * 64}"}
+    assert client.get("/api/openapi.json", headers=headers).status_code == 200

@@ -71,13 +71,18 @@ control_socket_disable = True
 
 
 def on_starting(server: Any) -> None:
-    """Make database and space ready, and say what is served."""
+    """Make database and space ready."""
     try:
-        sys.stderr.write(f"{prepare(_settings, server.cfg.address)}\n")
+        server.banner = prepare(_settings, server.cfg.address)
     except SettingsError as error:
         _stop(error, 2)
     except PersonaTasksError as error:
         _stop(error, 1)
+
+
+def when_ready(server: Any) -> None:
+    """Say what is served, now that the address is taken by this service and no other one."""
+    sys.stderr.write(f"{server.banner}\n")
 
 
 def post_worker_init(worker: Any) -> None:

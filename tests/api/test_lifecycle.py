@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -178,15 +179,37 @@ def test_a_clock_whose_thread_has_died_is_started_again(settings: Settings) -> N
 def test_wrong_settings_stop_the_start_with_one_message_and_no_traceback(
     command: list[str], tmp_path: Path
 ) -> None:
+    ended = ended_at_once(command, tmp_path, PORT="http", HOST="0.0.0.0")
+    assert ended.returncode == 2
+    assert "PORT: " in ended.stderr
+    assert "API_TOKEN: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "space").exists()
+
+
+def test_nothing_is_said_to_be_served_where_the_port_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = ended_at_once(["-m", "gunicorn"], tmp_path, PORT=port)
+    assert ended.returncode == 1
+    assert "Connection in use" in ended.stderr
+    assert "serves" not in ended.stderr
+
+
+def ended_at_once(
+    command: list[str], folder: Path, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Return how a start ended that comes to nothing."""
     environment = {
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "PERSONA_SPACE": str(tmp_path / "space"),
-        "PORT": "http",
-        "HOST": "0.0.0.0",
+        "HOME": str(folder),
+        "PERSONA_SPACE": str(folder / "space"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        **settings,
     }
-    ended = subprocess.run(
+    return subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
         env=environment,
@@ -195,8 +218,3 @@ def test_wrong_settings_stop_the_start_with_one_message_and_no_traceback(
         timeout=60,
         check=False,
     )
-    assert ended.returncode == 2
-    assert "PORT: " in ended.stderr
-    assert "API_TOKEN: " in ended.stderr
-    assert "Traceback" not in ended.stderr
-    assert not (tmp_path / "space").exists()

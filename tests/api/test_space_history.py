@@ -124,7 +124,7 @@ def test_one_command_takes_a_run_back(
     assert "note.md (created)" in shown.output
     assert "+a note" in shown.output
     taken = CliRunner().invoke(command_line, ["revert", run_id])
-    assert (taken.exit_code, taken.output.splitlines()) == (
+    assert (taken.exit_code, taken.stdout.splitlines()) == (
         0,
         ["reverted note.md", f"reverted {JOURNAL}"],
     )
