@@ -166,7 +166,11 @@ def test_a_task_that_may_rewrite_a_journal_is_left_alone(
 
 @pytest.mark.parametrize(
     "expects",
-    [expecting(JOURNAL, "appended"), expecting("meta/goals.md"), expecting("tasks/a_journal.md")],
+    [
+        expecting(JOURNAL, "appended"),
+        expecting("meta/goals.md"),
+        expecting("scratch /a_journal.md"),
+    ],
     ids=["appended", "no journal", "no file to be written"],
 )
 @pytest.mark.parametrize(("tool", "arguments", "what"), DEEDS)
