@@ -27,11 +27,6 @@ class Draft:
         self.finish: Finish | None = None
         self.is_complete = False
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing of an answer has come yet."""
-        return not self._text and not self._calls
-
     def say(self, text: Any) -> None:
         """Take the next piece of the text; what is no text is not said."""
         if not isinstance(text, str) or not text:
