@@ -9,12 +9,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from filelock import FileLock
 from sqlalchemy import (
     TIMESTAMP,
     Connection,
@@ -36,10 +35,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.core.errors import LedgerUnavailable
+from app.core.file_turn import FileTurn
 from app.core.forks import after_fork
 
 _PATIENCE = 15.0
-_LOOK_FOR_TURN_EVERY = 0.001
 _KIND_OF_CODE = 0xFF  # SQLite's codes have the particulars above their lowest byte
 
 metadata = MetaData(
@@ -111,6 +110,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self._most_connections = most_connections
         self._inherited: list[object] = []
+        self._file_turn: FileTurn | None = None
         self._engine: Engine | None = None
         self._glass: Any = None
         self._renew()
@@ -120,8 +120,13 @@ class Database:
         # what is let go of would be closed
         self._inherited += [self._engine, self._glass]
         self._engine = self._glass = None
-        self._file_lock: FileLock | None = None
+        self._let_go_of_turn()
         self._queue, self._lock, self._glancing = (threading.Lock() for _ in range(3))
+
+    def _let_go_of_turn(self) -> None:
+        if self._file_turn is not None:
+            self._file_turn.let_go()
+        self._file_turn = None
 
     @property
     def engine(self) -> Engine:
@@ -129,7 +134,7 @@ class Database:
         if self._engine is None:
             with self._lock:
                 if self._engine is None:
-                    self._file_lock = self._lock_of_file()
+                    self._file_turn = self._turn_by_file()
                     self._engine = self._open()
         return self._engine
 
@@ -154,11 +159,10 @@ class Database:
             event.listen(engine, "begin", _begin_sqlite)
         return engine
 
-    def _lock_of_file(self) -> FileLock | None:
+    def _turn_by_file(self) -> FileTurn | None:
         if not self.is_sqlite or not self.url.database:
             return None
-        lock = f"{self.url.database}.turn"
-        return FileLock(lock, timeout=_PATIENCE, poll_interval=_LOOK_FOR_TURN_EVERY)
+        return FileTurn(f"{self.url.database}.turn", timedelta(seconds=_PATIENCE))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -167,21 +171,21 @@ class Database:
         SQLite alone would do, but whoever finds it locked sleeps for up to 100 ms at a time, long
         after it is free again; PostgreSQL wakes those who wait.
         """
-        lock = self._file_lock
-        if lock is None:
+        turn = self._file_turn
+        if turn is None:
             yield
             return
         if not self._queue.acquire(timeout=_PATIENCE):
             raise LedgerUnavailable("the database is written to for too long by this process")
         try:
-            lock.acquire()
+            turn.take()
         except OSError as error:
             self._queue.release()
             raise LedgerUnavailable(f"the database cannot be locked: {error}") from error
         try:
             yield
         finally:
-            lock.release()
+            turn.give_back()
             self._queue.release()
 
     @contextmanager
@@ -256,6 +260,7 @@ class Database:
                 self._close_glass()
                 self._engine.dispose()
             self._engine = None
+            self._let_go_of_turn()
 
     def take_turns(self, connection: Connection, name: str) -> None:
         """Let one transaction at a time pass here, until it ends; SQLite writers do so anyway."""

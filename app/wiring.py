@@ -29,6 +29,7 @@ from app.persona.space import ensure_space
 from app.persona.tools.lending import Lending
 from app.persona.tools.tasks import task_tools
 from app.persona.window import Window
+from app.runs.crew import Crew
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.forgetting import Forgetting
@@ -243,7 +244,7 @@ def build(
         places=settings.run_concurrency,
         sharing=lambda: processes.sharing,
         is_known=lambda: processes.is_known,
-        pool=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="run"),
+        pool=Crew(settings.run_concurrency, name="run"),
         closers=ThreadPoolExecutor(settings.run_concurrency, thread_name_prefix="close"),
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )

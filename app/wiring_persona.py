@@ -181,7 +181,7 @@ def meaning_of(settings: Settings, database: Database, clock: Clock) -> Meaning 
     if settings.embedding_model is None or settings.persona_url is None:
         return None
     embedder = HttpEmbedder(
-        settings.persona_url, settings.embedding_model, key=settings.persona_api_key
+        settings.persona_url, settings.embedding_model, clock, key=settings.persona_api_key
     )
     return Meaning(database, embedder, clock)
 

@@ -4,6 +4,7 @@ import os
 import signal
 import sqlite3
 import threading
+import time
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -213,6 +214,30 @@ def test_a_child_does_not_wait_for_what_a_thread_of_its_parent_held_at_the_fork(
                 os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert database.glance("SELECT version FROM registry_clock") == 1
+
+
+def test_a_child_does_not_keep_the_turn_of_a_parent_that_was_killed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'x.sqlite3'}"
+    told, tells = os.pipe()
+    parent = os.fork()
+    if parent == 0:
+        with Database(url).write():
+            if os.fork() == 0:
+                os.write(tells, os.getpid().to_bytes(4, "big"))
+            time.sleep(60)
+        os._exit(0)
+    child = int.from_bytes(os.read(told, 4), "big")
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    other, began = Database(url), time.monotonic()
+    try:
+        with other.write():
+            assert time.monotonic() - began < 5
+    finally:
+        os.kill(child, signal.SIGKILL)
+        other.close()
+        os.close(told)
+        os.close(tells)
 
 
 def _count_on(database: Database) -> None:

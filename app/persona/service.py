@@ -44,12 +44,12 @@ class ServicePersona:
     name = "service"
 
     def __init__(
-        self, url: str, clock: Clock, *, key: str | None = None, verify: bool | str = True
+        self, url: str, clock: Clock, *, key: str | None = None, trusted: str | None = None
     ) -> None:
         """`url` is the base address, `key` what the service wants to be shown, the API_TOKEN of
-        another instance of this one; `verify` may name a file of trusted certificates."""
+        another instance of this one; `trusted` may name a file of the certificates to trust."""
         self._clock = clock
-        self._sender = Sender(clock, verify=verify)
+        self._sender = Sender(clock, trusted=trusted)
         self._standing = Standing(clock)
         self._blank = requests.Request(
             "POST",
@@ -103,7 +103,7 @@ class ServicePersona:
 
 def _read_answer(response: requests.Response, deadline: Deadline, now: datetime) -> bytes:
     if response.status_code != 200:
-        found = one_line(evidence(response.raw, deadline, _EVIDENCE_BYTES), _EVIDENCE_BYTES)
+        found = one_line(evidence(response, deadline, _EVIDENCE_BYTES), _EVIDENCE_BYTES)
         raise _refusal(response.status_code, found, wait_asked_for(response.headers, now))
     kind = media_type(response)
     if kind != "application/json" and not kind.endswith("+json"):

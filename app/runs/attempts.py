@@ -14,13 +14,15 @@ from datetime import timedelta
 import structlog
 
 from app.core.clock import Clock
+from app.runs.crew import Crew
 from app.runs.ledger import Claim
 from app.runs.run import Outcome
 from app.runs.runner import Answered, Runner
 
 log = structlog.get_logger(__name__)
 
-_MOST_LEAVING = 3
+MANY_LEAVING = 500
+_LEAVING_A_PLACE = 3
 _SHORTEST_REST = timedelta(milliseconds=100)
 _LONGEST_REST = timedelta(seconds=1)
 
@@ -48,7 +50,7 @@ class Attempts:
         runner: Runner,
         clock: Clock,
         *,
-        pool: Executor,
+        pool: Crew | Executor,
         closers: Executor,
         on_progress: Callable[[], None],
     ) -> None:
@@ -98,7 +100,7 @@ class Attempts:
         """
         with self._lock:
             leaving = len(self._going_on) - self._asking
-            is_crowded = leaving > _MOST_LEAVING * places
+            is_crowded = leaving > max(MANY_LEAVING, _LEAVING_A_PLACE * places)
             free = 0 if is_crowded else max(places - self._asking, 0)
             return Room(free=free, beside=leaving + len(self._ended))
 
@@ -123,10 +125,14 @@ class Attempts:
         with self._lock:
             self._asking -= 1
             self._answered.append(answered)
+            # who looks at the space goes on with those that came meanwhile
+            is_seen_to = self._looking and answered.is_silent
         self._on_progress()
-        self._closers.submit(self._close)
+        if not is_seen_to:
+            self._closers.submit(self.close)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Give outcomes to those that have answered, unless somebody does already."""
         while closing := self._those_to_close():
             together = closing[0].is_silent
             began = self._clock.monotonic()
@@ -189,7 +195,7 @@ class Attempts:
 
     def shut(self) -> None:
         """Take no more work."""
-        self._pool.shutdown(wait=False)
+        self._pool.shutdown()
         self._closers.shutdown(wait=False)
 
 

@@ -18,6 +18,7 @@ from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
 from app.runs.attempts import Attempts, Room
+from app.runs.crew import Crew
 from app.runs.history import History
 from app.runs.ledger import Claim, Ledger
 from app.runs.results import ResultFolder
@@ -62,7 +63,7 @@ class Engine:
         places: int,
         sharing: Callable[[], int] = lambda: 1,
         is_known: Callable[[], bool] = lambda: True,
-        pool: Executor,
+        pool: Crew | Executor,
         closers: Executor,
         filers: Executor,
     ) -> None:

@@ -50,6 +50,7 @@ READ_OUT_WAITS = timedelta(minutes=1)
 """How long run state that does not stand still keeps the file waiting."""
 KEEP_DISPLACED = timedelta(seconds=3)
 LOOK_AT_DISPLACED = timedelta(milliseconds=500)
+NEVER = -1
 SOON = timedelta(milliseconds=200)
 LATER = timedelta(seconds=2)
 _MOST_ROUNDS = 8
@@ -82,7 +83,8 @@ class Desk:
         self._slipped_in: bytes | None = None
         self._displaced: dict[str, tuple[bytes, float]] = {}
         self._next_read_out = 0.0
-        self._wanted = (-1, -1)
+        self._wanted = (NEVER, NEVER)
+        self._is_moving = False
         self._stood_still = clock.monotonic()
 
     # ---- what others ask
@@ -99,13 +101,15 @@ class Desk:
         """
         version = self._registry.version()
         now = self._clock.monotonic()
-        is_still = version == self._wanted[0]
+        is_still = self._wanted[0] in {version, NEVER}
         if is_still:
             self._stood_still = now
-        else:
+        if self._wanted[0] != version:
             self._wanted = (version, self._registry.defined())
-        is_time = is_still or now - self._stood_still >= READ_OUT_WAITS.total_seconds()
-        return self._wanted[1], version if is_time and now >= self._next_read_out else None
+        waited = now - self._stood_still
+        self._is_moving = not is_still and waited < READ_OUT_WAITS.total_seconds()
+        is_time = not self._is_moving and now >= self._next_read_out
+        return self._wanted[1], version if is_time else None
 
     def status(self) -> DeskStatus:
         """Return what is wrong, as the last look of any process found it."""
@@ -294,8 +298,9 @@ class Desk:
         if is_current and data is not None and not always:
             return True
         left = self._next_read_out - self._clock.monotonic()
-        if left > 0 and not (always or changes.definitions or report.changes):
-            report.look_again(timedelta(seconds=left))
+        may_wait = data is not None and not (always or changes.definitions or report.changes)
+        if may_wait and (left > 0 or self._is_moving):
+            report.look_again(timedelta(seconds=max(left, READ_OUT_EVERY.total_seconds())))
             return True
         began = self._clock.monotonic()
         text = render(sheet, changes, stamp=snapshot.version)

@@ -2,9 +2,10 @@
 
 The first part of the path chooses how: a client of `server.url("hang")` is left hanging. Modes:
 ok, latency-<milliseconds>, hang, trickle-headers, trickle-body, status-<number>, refuse-<number>
-(with the body of that name in `answers`), redirect, redirect-endless, garbage, html, no-type,
-truncated, endless, endless-headers, continue, huge (claims and sends 10 GB), bomb, unasked-gzip,
-reset, close, close-after (one good answer, then closes the connection), body-<name> (`answers`).
+(with the body of that name in `answers`), redirect, redirect-endless, garbage, html, late-html,
+no-type, truncated, endless, endless-headers, continue, huge (claims and sends 10 GB), bomb,
+unasked-gzip, reset, close, close-after (one good answer, then closes the connection), twice (the
+second one unasked), chunked, chunk-missing, body-<name> (`answers`).
 """
 
 import gzip
@@ -174,6 +175,13 @@ class _Handler(socketserver.StreamRequestHandler):
     def _html(self) -> bool:
         return self._send(self._good(), "200 OK", "Content-Type: text/html")
 
+    def _late_html(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n")
+        self.wfile.write(b"Content-Length: 9\r\n\r\n")
+        time.sleep(0.2)
+        self.wfile.write(b"too late!")
+        return True
+
     def _no_type(self) -> bool:
         good = self._good()
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(good), good))
@@ -224,6 +232,24 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def _close_after(self) -> bool:
         self._ok()
+        return False
+
+    def _twice(self) -> bool:
+        self._ok()
+        time.sleep(0.02)
+        return self._send(json.dumps({"response": "Nobody asked for this."}).encode())
+
+    def _chunked(self) -> bool:
+        good = self._good()
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        self.wfile.write(b"Transfer-Encoding: chunked\r\n\r\n")
+        for part in (good[:10], good[10:], b""):
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+        return True
+
+    def _chunk_missing(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        self.wfile.write(b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
         return False
 
     def _body(self, name: str) -> bool:

@@ -337,6 +337,25 @@ def test_a_connection_that_the_server_closed_is_made_anew(server: EvilPersona) -
         time.sleep(0.02)  # until the end of the connection has arrived
 
 
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(server: EvilPersona) -> None:
+    persona = persona_at(server, "twice")
+    for _ in range(3):
+        assert persona.reply(a_request(), a_real_deadline(10)).text == "I thought about it."
+        time.sleep(0.1)  # until the other one has arrived
+
+
+def test_an_answer_that_was_not_read_to_its_end_spoils_no_other(server: EvilPersona) -> None:
+    persona = persona_at(server, "late-html")
+    for _ in range(2):
+        assert "text/html" in fail(persona).detail
+
+
+def test_an_address_of_ipv6_needs_no_port() -> None:
+    error = fail(ServicePersona("http://[::1]", SystemClock()))
+    assert isinstance(error, PersonaUnreachable)
+    assert "no connection to ::1:80" in error.detail
+
+
 @pytest.mark.parametrize("mode", ["hang", "truncated", "endless", "status-500", "html"])
 def test_a_broken_call_leaves_nothing_behind_for_the_next(server: EvilPersona, mode: str) -> None:
     persona = persona_at(server, mode)

@@ -47,7 +47,7 @@ def server(certificate: Path) -> Iterator[EvilPersona]:
 
 
 def persona_at(server: EvilPersona, mode: str, certificate: Path) -> ServicePersona:
-    return ServicePersona(server.url(mode), SystemClock(), verify=str(certificate))
+    return ServicePersona(server.url(mode), SystemClock(), trusted=str(certificate))
 
 
 def test_it_answers_over_tls_on_one_connection(server: EvilPersona, certificate: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.core.clock import FakeClock
-from app.runs.attempts import Attempts, Room
+from app.runs.attempts import MANY_LEAVING, Attempts, Room
 from app.runs.ledger import Claim
 from app.runs.recording import Unchanged
 from app.runs.run import Origin, Outcome, Status
@@ -136,7 +136,8 @@ def test_who_looks_goes_on_with_what_came_meanwhile(place: Place) -> None:
     def second_answers() -> None:
         if place.pool.work:
             place.pool.go_on()
-            place.closers.work.pop()()
+            assert not place.closers.work, "who looks already sees to it"
+            place.attempts.close()
             assert place.runner.closed == [["first"]], "one look at a time"
 
     place.runner.on_close = second_answers
@@ -198,10 +199,13 @@ def test_what_is_just_being_stored_is_not_over(place: Place) -> None:
 
 
 def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
-    for number in range(7):
-        place.attempts.begin([claim(str(number))])
-        place.pool.go_on()
+    place.attempts.begin([claim(str(number)) for number in range(MANY_LEAVING)])
+    place.pool.go_on()
+    assert place.free(2) == 2
+    place.attempts.begin([claim("one more")])
+    place.pool.go_on()
     assert place.free(2) == 0
+    assert place.free(200) == 200
     place.closers.go_on()
     assert place.free(2) == 2
 

@@ -88,6 +88,15 @@ def test_while_a_crowd_of_runs_ends_the_file_waits_and_then_shows_all(
     assert place.entry("a")["run_count"] == place.registry.get("a").run_count
 
 
+def test_a_look_for_another_reason_does_not_show_the_crowd(place: Place, watching: Watcher) -> None:
+    crowd(place, watching, timedelta(seconds=2))
+    place.patch("a", name="By the API")
+    looks(place, watching, 1)
+    shown = place.entry("a")["run_count"]
+    assert shown > 0  # with what was changed goes what is known
+    assert crowd(place, watching, timedelta(seconds=10)) == shown
+
+
 def test_a_crowd_that_has_no_end_is_shown_now_and_then(place: Place, watching: Watcher) -> None:
     assert crowd(place, watching, READ_OUT_WAITS + timedelta(seconds=2)) > 0
 

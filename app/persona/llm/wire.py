@@ -60,14 +60,14 @@ class HttpModel:
         *,
         key: str | None = None,
         streams: bool = True,
-        verify: bool | str = True,
+        trusted: str | None = None,
     ) -> None:
         """`base` is the address in the settings, `key` is shown to nobody else."""
         self._dialect = dialect
         self._clock = clock
         self._key = key
         self._streams = streams
-        self._sender = Sender(clock, verify=verify)
+        self._sender = Sender(clock, trusted=trusted)
         self._not_taken: set[tuple[str, str]] = set()
         self._blank = requests.Request(
             "POST",
@@ -150,7 +150,7 @@ class HttpModel:
 
     def _take(self, response: requests.Response, deadline: Deadline, draft: Draft) -> None:
         if response.status_code != 200:
-            said = evidence(response.raw, deadline, _EVIDENCE_BYTES)
+            said = evidence(response, deadline, _EVIDENCE_BYTES)
             wait = wait_asked_for(response.headers, self._clock.now())
             raise refusal(response.status_code, said, retry_after=wait)
         kind = media_type(response)

@@ -1,17 +1,15 @@
 """Vectors of texts from an OpenAI-compatible server: one POST to <url>/embeddings."""
 
-import threading
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import orjson
 import requests
-from urllib3.exceptions import HTTPError
 
 from app.core import strict_json
+from app.core.clock import Clock
 from app.core.errors import BadJson
 from app.persona.client import Deadline
-from app.persona.connections import BoundAdapter, bound_by
 from app.persona.errors import (
     PersonaAuth,
     PersonaError,
@@ -19,8 +17,8 @@ from app.persona.errors import (
     PersonaLimit,
     PersonaProtocol,
     PersonaRefused,
-    PersonaTooLong,
 )
+from app.persona.exchange import Sender, evidence, whole_body
 from app.persona.words import one_line
 
 MOST_TEXTS = 64
@@ -28,7 +26,6 @@ MOST_CHARACTERS = 2000
 """Of longer texts only so much is sent: what a small model reads at once."""
 
 _MOST_BYTES = 8 * 1024 * 1024
-_PART_BYTES = 64 * 1024
 _EVIDENCE_BYTES = 300
 _MOST_DIMENSIONS = 8192
 Vector = Sequence[float]
@@ -46,10 +43,10 @@ class Embedder(Protocol):
 class HttpEmbedder:
     """Asks a server; goes to its address only, without redirects, proxies, cookies or .netrc."""
 
-    def __init__(self, url: str, model: str, *, key: str | None = None) -> None:
+    def __init__(self, url: str, model: str, clock: Clock, *, key: str | None = None) -> None:
         """`url` is the base address, such as http://127.0.0.1:11434/v1; `key` a bearer token."""
         self.model = model
-        self._threads = threading.local()
+        self._sender = Sender(clock)
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -72,44 +69,15 @@ class HttpEmbedder:
             }
         )
         prepared.headers["Content-Length"] = str(len(body))
-        try:
-            with (
-                bound_by(deadline),
-                self._adapter().send(prepared, stream=True) as response,
-            ):
-                answer = _read(response)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            deadline.check()
-            raise PersonaProtocol(
-                f"the connection ended before the vectors came: {one_line(str(error), 300)}"
-            ) from error
+        with self._sender.send(prepared, deadline) as response:
+            if response.status_code != 200:
+                raise _refusal(response.status_code, evidence(response, deadline, _EVIDENCE_BYTES))
+            answer = whole_body(response, _MOST_BYTES)
         return _vectors(answer, len(texts))
 
-    def _adapter(self) -> BoundAdapter:
-        adapter: BoundAdapter | None = getattr(self._threads, "adapter", None)
-        if adapter is None:
-            adapter = self._threads.adapter = BoundAdapter()
-        else:
-            adapter.close()  # calls are rare, and an idle connection may be gone
-        return adapter
 
-
-def _read(response: requests.Response) -> bytes:
-    answer = bytearray()
-    limit = _MOST_BYTES if response.status_code == 200 else _EVIDENCE_BYTES
-    while part := response.raw.read(_PART_BYTES, decode_content=False):
-        answer += part
-        if len(answer) > limit:
-            break
-    if response.status_code != 200:
-        raise _refusal(response.status_code, bytes(answer[:_EVIDENCE_BYTES]))
-    if len(answer) > limit:
-        raise PersonaTooLong(f"the vectors are longer than {limit} bytes")
-    return bytes(answer)
-
-
-def _refusal(status: int, evidence: bytes) -> PersonaError:
-    said = f"it answered {status}: {one_line(evidence.decode('utf-8', 'replace'), 200)}"
+def _refusal(status: int, found: str) -> PersonaError:
+    said = f"it answered {status}: {one_line(found, 200)}"
     if status in (401, 403):
         return PersonaAuth(said)
     if status == 429:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 QUOTED = "\ufffc"
 """Stands for what somebody else said, and for code."""
@@ -54,15 +55,25 @@ def unquoted(text: str) -> str:
 
 def canonical(sentence: str) -> str:
     """Return the words and punctuation of a sentence, each between blanks, the end marked."""
-    plain = unicodedata.normalize("NFKC", sentence).translate(_INVISIBLE).translate(_APOSTROPHES)
-    words: list[str] = []
-    for word in _WORD.findall(_HYPHEN.sub(" ", plain).casefold()):
-        if word in _FILLERS:
-            continue
-        long_form = _LONG_FORMS.get(word)
-        if long_form is None and word.endswith("n't"):
-            long_form = f"{word[:-3]} not"
-        words.append(long_form or word)
+    words = [form for word in _WORD.findall(_plain(sentence)) if (form := _long_form(word))]
     if words and words[-1] not in _STOPS:
         words.append(".")
     return _ASIDE.sub("", f" {' '.join(words)} ")
+
+
+def _plain(sentence: str) -> str:
+    if sentence.isascii():
+        # of what is done to others only the apostrophes can concern it
+        plain = sentence.replace("`", "'")
+    else:
+        plain = unicodedata.normalize("NFKC", sentence)
+        plain = plain.translate(_INVISIBLE).translate(_APOSTROPHES)
+    return _HYPHEN.sub(" ", plain).casefold()
+
+
+@lru_cache(maxsize=4096)
+def _long_form(word: str) -> str:
+    """Return what stands for a word, `""` for one that only fills."""
+    if word in _FILLERS:
+        return ""
+    return _LONG_FORMS.get(word) or (f"{word[:-3]} not" if word.endswith("n't") else word)

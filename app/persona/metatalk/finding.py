@@ -20,6 +20,9 @@ _REPORTED = re.compile(
 _UNSURE = re.compile(" (?:if|whether|than|like|though)$")
 _ATTRIBUTED = re.compile(f" , (?!i )(?:the |my |her |his )?\\w{{1,30}} {_SAYS} ")
 _WINDOW = 120
+_APART = "\n"
+"""Stands in no sentence, so nothing is found, or missed, across two of them."""
+
 _SHORTEST = len("I'm an AI")
 
 
@@ -38,10 +41,14 @@ def find_metatalk(text: str, rules: Sequence[Rule] = RULES) -> list[Finding]:
 
     What others are quoted or reported to say, and code, is not the persona's own talk.
     """
+    sentences = [(start, end, canonical(own)) for start, end, own in _own_sentences(text)]
+    # nearly no text has any: that is to cost no more than one search a rule
+    together = _APART.join(sentence for *_, sentence in sentences)
+    likely = [rule for rule in rules if rule.pattern.search(together) is not None]
     return [
         Finding(rule=rule.name, sentence=text[start:end], start=start, end=end)
-        for start, end, own in _own_sentences(text)
-        if (rule := _rule_of(canonical(own), rules)) is not None
+        for start, end, sentence in sentences
+        if (rule := _rule_of(sentence, likely)) is not None
     ]
 
 
@@ -56,11 +63,7 @@ def _own_sentences(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _rule_of(sentence: str, rules: Sequence[Rule]) -> Rule | None:
-    for rule in rules:
-        # nearly no sentence falls under any rule: that is to cost no more than the searches
-        if rule.pattern.search(sentence) is not None and _breaks(sentence, rule):
-            return rule
-    return None
+    return next((rule for rule in rules if _breaks(sentence, rule)), None)
 
 
 def _breaks(sentence: str, rule: Rule) -> bool:

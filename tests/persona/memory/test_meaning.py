@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from app.core.clock import FakeClock
+from app.core.clock import FakeClock, SystemClock
 from app.core.ids import RandomIds
 from app.database import Database
 from app.persona.errors import (
@@ -141,7 +141,7 @@ def answer(*vectors: object) -> bytes:
 
 
 def embed(server: EvilPersona, mode: str, seconds: float = 10.0) -> list[list[float]]:
-    embedder = HttpEmbedder(server.url(mode) + "/v1/", "m", key="secret")
+    embedder = HttpEmbedder(server.url(mode) + "/v1/", "m", SystemClock(), key="secret")
     made = embedder.embed(["one", "x" * 5000], a_real_deadline(seconds))
     return [list(vector) for vector in made]
 
@@ -228,6 +228,6 @@ def test_the_deadline_is_kept_whatever_trickles_in(server: EvilPersona, mode: st
 
 
 def test_where_nobody_listens_that_is_said() -> None:
-    embedder = HttpEmbedder("http://127.0.0.1:1/v1", "m")
+    embedder = HttpEmbedder("http://127.0.0.1:1/v1", "m", SystemClock())
     with pytest.raises(PersonaUnreachable):
         embedder.embed(["one"], a_real_deadline(5))
