@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-import requests
 
 from app.core import strict_json
 from app.core.clock import Clock
@@ -20,7 +19,7 @@ from app.persona.errors import (
     PersonaRefused,
     PersonaUnreachable,
 )
-from app.persona.exchange import Sender, evidence, media_type, whole_body
+from app.persona.exchange import Answer, Sender
 from app.persona.llm.refusals import wait_asked_for
 from app.persona.standing import Standing
 from app.persona.words import one_line
@@ -49,19 +48,12 @@ class ServicePersona:
         """`url` is the base address, `key` what the service wants to be shown, the API_TOKEN of
         another instance of this one; `trusted` may name a file of the certificates to trust."""
         self._clock = clock
-        self._sender = Sender(clock, trusted=trusted)
+        headers = {"Accept": "application/json"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        address = url.rstrip("/") + "/api/persona/chat"
+        self._sender = Sender(address, headers, clock, trusted=trusted)
         self._standing = Standing(clock)
-        self._blank = requests.Request(
-            "POST",
-            url.rstrip("/") + "/api/persona/chat",
-            headers={
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-                "User-Agent": "persona-tasks",
-                **({"Authorization": f"Bearer {key}"} if key else {}),
-            },
-        ).prepare()
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the answer within the deadline; raise the PersonaError that says what happened."""
@@ -83,12 +75,7 @@ class ServicePersona:
         return self._standing.problem
 
     def _ask(self, request: Request, deadline: Deadline) -> Reply:
-        with self._sender.send(self._prepared(request), deadline) as response:
-            return _reply_of(_read_answer(response, deadline, self._clock.now()))
-
-    def _prepared(self, request: Request) -> requests.PreparedRequest:
-        prepared = self._blank.copy()
-        prepared.body = body = orjson.dumps(
+        body = orjson.dumps(
             {
                 "message": request.prompt,
                 "retrieve_memories": True,
@@ -96,19 +83,19 @@ class ServicePersona:
                 "conversation_history": [],
             }
         )
-        prepared.headers["Content-Length"] = str(len(body))
-        prepared.headers["Idempotency-Key"] = request.occasion.run_id
-        return prepared
+        run_id = request.occasion.run_id
+        with self._sender.send(body, deadline, Idempotency_Key=run_id) as answer:
+            return _reply_of(_read_answer(answer, self._clock.now()))
 
 
-def _read_answer(response: requests.Response, deadline: Deadline, now: datetime) -> bytes:
-    if response.status_code != 200:
-        found = one_line(evidence(response, deadline, _EVIDENCE_BYTES), _EVIDENCE_BYTES)
-        raise _refusal(response.status_code, found, wait_asked_for(response.headers, now))
-    kind = media_type(response)
+def _read_answer(answer: Answer, now: datetime) -> bytes:
+    if answer.status != 200:
+        found = one_line(answer.evidence(_EVIDENCE_BYTES), _EVIDENCE_BYTES)
+        raise _refusal(answer.status, found, wait_asked_for(answer.headers, now))
+    kind = answer.media_type
     if kind != "application/json" and not kind.endswith("+json"):
         raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
-    return whole_body(response, MOST_BYTES)
+    return answer.whole_body(MOST_BYTES)
 
 
 def _refusal(status: int, found: str, wait: timedelta | None) -> PersonaError:

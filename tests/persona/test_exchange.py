@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-import requests
 
 from app.core.clock import SystemClock
 from app.persona.errors import PersonaProtocol
-from app.persona.exchange import Sender, pieces_of_body, whole_body
+from app.persona.exchange import Sender
 from tests.persona.evil import PATH, EvilPersona
 from tests.persona.given import a_real_deadline
 
@@ -20,34 +19,28 @@ def server() -> Iterator[EvilPersona]:
         yield evil
 
 
-@pytest.fixture
-def sender() -> Sender:
-    return Sender(SystemClock())
+def sender_to(server: EvilPersona, mode: str) -> Sender:
+    return Sender(server.url(mode) + PATH, {}, SystemClock())
 
 
-def read(sender: Sender, server: EvilPersona, mode: str, *, whole: bool) -> bytes:
-    request = requests.Request("POST", server.url(mode) + PATH, data=b"{}").prepare()
-    with sender.send(request, a_real_deadline(5)) as response:
-        if whole:
-            return whole_body(response, MOST)
-        return b"".join(pieces_of_body(response, MOST))
+def read(sender: Sender, *, whole: bool) -> bytes:
+    with sender.send(b"{}", a_real_deadline(5)) as answer:
+        return answer.whole_body(MOST) if whole else b"".join(answer.pieces_of_body(MOST))
 
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("mode", ["ok", "chunked"])
 def test_the_end_is_seen_without_waiting_and_the_connection_is_kept(
-    sender: Sender, server: EvilPersona, mode: str, whole: bool
+    server: EvilPersona, mode: str, whole: bool
 ) -> None:
-    before = len(server.received)
+    sender, before = sender_to(server, mode), len(server.received)
     for _ in range(3):
-        assert b"I thought about it." in read(sender, server, mode, whole=whole)
+        assert b"I thought about it." in read(sender, whole=whole)
     assert len({received.connection for received in server.received[before:]}) == 1
 
 
 @pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("mode", ["truncated", "chunk-missing"])
-def test_what_is_missing_at_the_end_is_missed(
-    sender: Sender, server: EvilPersona, mode: str, whole: bool
-) -> None:
+def test_what_is_missing_at_the_end_is_missed(server: EvilPersona, mode: str, whole: bool) -> None:
     with pytest.raises(PersonaProtocol, match="ended before the answer was complete"):
-        read(sender, server, mode, whole=whole)
+        read(sender_to(server, mode), whole=whole)

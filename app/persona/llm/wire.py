@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-import requests
 import structlog
 
 from app.core.clock import Clock
 from app.persona.client import Deadline
 from app.persona.errors import PersonaError, PersonaProtocol, PersonaRefused
-from app.persona.exchange import Sender, evidence, media_type, pieces_of_body, whole_body
+from app.persona.exchange import Answer, Sender
 from app.persona.llm.chat import Completion, Message, ModelOptions, OnText
 from app.persona.llm.dialect import Asked, Dialect
 from app.persona.llm.draft import Draft
@@ -67,18 +66,8 @@ class HttpModel:
         self._clock = clock
         self._key = key
         self._streams = streams
-        self._sender = Sender(clock, trusted=trusted)
+        self._sender = Sender(dialect.url(base), dialect.headers(key), clock, trusted=trusted)
         self._not_taken: set[tuple[str, str]] = set()
-        self._blank = requests.Request(
-            "POST",
-            dialect.url(base),
-            headers={
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-                "User-Agent": "persona-tasks",
-                **dialect.headers(key),
-            },
-        ).prepare()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self._dialect).__name__})"
@@ -132,39 +121,32 @@ class HttpModel:
 
     def _ask(self, body: Mapping[str, Any], deadline: Deadline, draft: Draft) -> Completion:
         try:
-            with self._sender.send(self._prepared(body), deadline) as response:
-                self._take(response, deadline, draft)
+            accept = "text/event-stream" if "stream" in body else "application/json"
+            with self._sender.send(orjson.dumps(body), deadline, Accept=accept) as answer:
+                self._take(answer, draft)
             return _checked(draft.completed())
         except PersonaError as error:
             error.detail = _without_key(error.detail, self._key or "")
             error.args = (error.detail,)
             raise
 
-    def _prepared(self, body: Mapping[str, Any]) -> requests.PreparedRequest:
-        prepared = self._blank.copy()
-        data = orjson.dumps(body)
-        prepared.body = data
-        prepared.headers["Content-Length"] = str(len(data))
-        prepared.headers["Accept"] = "text/event-stream" if "stream" in body else "application/json"
-        return prepared
-
-    def _take(self, response: requests.Response, deadline: Deadline, draft: Draft) -> None:
-        if response.status_code != 200:
-            said = evidence(response, deadline, _EVIDENCE_BYTES)
-            wait = wait_asked_for(response.headers, self._clock.now())
-            raise refusal(response.status_code, said, retry_after=wait)
-        kind = media_type(response)
+    def _take(self, answer: Answer, draft: Draft) -> None:
+        if answer.status != 200:
+            said = answer.evidence(_EVIDENCE_BYTES)
+            wait = wait_asked_for(answer.headers, self._clock.now())
+            raise refusal(answer.status, said, retry_after=wait)
+        kind = answer.media_type
         if kind == "text/event-stream":
-            self._take_stream(response, draft)
+            self._take_stream(answer, draft)
         elif kind == "application/json" or kind.endswith("+json"):
-            document = read_object(whole_body(response, MOST_BYTES), "the answer")
+            document = read_object(answer.whole_body(MOST_BYTES), "the answer")
             self._dialect.take_answer(document, draft)
         else:
             raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
 
-    def _take_stream(self, response: requests.Response, draft: Draft) -> None:
+    def _take_stream(self, answer: Answer, draft: Draft) -> None:
         reader, is_silent = EventReader(), True
-        for piece in pieces_of_body(response, MOST_STREAM_BYTES):
+        for piece in answer.pieces_of_body(MOST_STREAM_BYTES):
             for event in reader.feed(piece):
                 is_silent = False
                 self._dialect.take_event(event, draft)

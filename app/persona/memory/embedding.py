@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import orjson
-import requests
 
 from app.core import strict_json
 from app.core.clock import Clock
@@ -18,7 +17,7 @@ from app.persona.errors import (
     PersonaProtocol,
     PersonaRefused,
 )
-from app.persona.exchange import Sender, evidence, whole_body
+from app.persona.exchange import Sender
 from app.persona.words import one_line
 
 MOST_TEXTS = 64
@@ -46,34 +45,25 @@ class HttpEmbedder:
     def __init__(self, url: str, model: str, clock: Clock, *, key: str | None = None) -> None:
         """`url` is the base address, such as http://127.0.0.1:11434/v1; `key` a bearer token."""
         self.model = model
-        self._sender = Sender(clock)
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            "User-Agent": "persona-tasks",
-        }
+        headers = {"Accept": "application/json"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
-        address = url.rstrip("/") + "/embeddings"
-        self._blank = requests.Request("POST", address, headers=headers).prepare()
+        self._sender = Sender(url.rstrip("/") + "/embeddings", headers, clock)
 
     def embed(self, texts: Sequence[str], deadline: Deadline) -> list[Vector]:
         deadline.check()
-        prepared = self._blank.copy()
-        prepared.body = body = orjson.dumps(
+        body = orjson.dumps(
             {
                 "model": self.model,
                 "input": [text[:MOST_CHARACTERS] for text in texts[:MOST_TEXTS]],
                 "encoding_format": "float",
             }
         )
-        prepared.headers["Content-Length"] = str(len(body))
-        with self._sender.send(prepared, deadline) as response:
-            if response.status_code != 200:
-                raise _refusal(response.status_code, evidence(response, deadline, _EVIDENCE_BYTES))
-            answer = whole_body(response, _MOST_BYTES)
-        return _vectors(answer, len(texts))
+        with self._sender.send(body, deadline) as answer:
+            if answer.status != 200:
+                raise _refusal(answer.status, answer.evidence(_EVIDENCE_BYTES))
+            found = answer.whole_body(_MOST_BYTES)
+        return _vectors(found, len(texts))
 
 
 def _refusal(status: int, found: str) -> PersonaError:
