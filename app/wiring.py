@@ -13,6 +13,7 @@ import structlog
 from app.config import Settings, make_state_dir
 from app.core.clock import Clock, SystemClock
 from app.core.errors import LedgerUnavailable
+from app.core.garbage import search_rarely
 from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
@@ -127,6 +128,7 @@ class Services:
 
         Without `ticking` it only works off what is queued.
         """
+        search_rarely()
         self.being.confinement.availability()
         self.clockwork.start(ticking=ticking)
         self.engine.start()

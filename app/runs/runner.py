@@ -10,7 +10,16 @@ import structlog
 
 from app.core.clock import Clock
 from app.core.errors import LedgerUnavailable, PersonaTasksError, SpaceError
-from app.persona.client import Deadline, Occasion, Persona, Reply, Request, Sent
+from app.persona.client import (
+    Changes,
+    Deadline,
+    Occasion,
+    Persona,
+    Reply,
+    Request,
+    Sent,
+    Unrecorded,
+)
 from app.persona.errors import EmptyAnswer, PersonaCancelled, PersonaError, PersonaTimeout
 from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
@@ -157,7 +166,7 @@ class Runner:
         """Return what the run of such a claim would send first; raise what the persona raises."""
         task = self._book.task_at(claim.task_id, claim.revision)
         deadline = Deadline(self._clock, within, threading.Event())
-        return self._persona.would_send(self._request(task, claim), deadline)
+        return self._persona.would_send(self._request(task, claim, Unrecorded()), deadline)
 
     def _ask(
         self, claim: Claim, cancelled: threading.Event, recording: Recording
@@ -165,7 +174,7 @@ class Runner:
         task = self._task(claim, cancelled)
         if not self._persona.has_hands:
             self._look_first(recording)
-        request = replace(self._request(task, claim), changes=recording)
+        request = self._request(task, claim, recording)
         deadline = Deadline(self._clock, min(task.timeout, self._longest), cancelled)
         reply = self._persona.reply(request, deadline)
         if self._inner_life is not None:
@@ -235,10 +244,15 @@ class Runner:
             for change in changes[:_MOST_FILES]
         ]
 
-    def _request(self, task: Task, claim: Claim) -> Request:
+    def _request(self, task: Task, claim: Claim, changes: Changes) -> Request:
         occasion, refused = self._occasion(claim), self._refused()
-        prompt = render_prompt(task, occasion, refused)
-        return Request(task=task, occasion=occasion, prompt=prompt, refused=refused)
+        return Request(
+            task=task,
+            occasion=occasion,
+            prompt=render_prompt(task, occasion, refused),
+            refused=refused,
+            changes=changes,
+        )
 
     def _task(self, claim: Claim, cancelled: threading.Event) -> Task:
         """Return the task of the claim; while the ledger does not answer, ask it again."""

@@ -120,7 +120,8 @@ class PlanningThread:
         """Note that a task is due; returns at once."""
         with self._lock:
             self._rung.add(task_id)
-        self._work.set()
+        if not self._work.is_set():
+            self._work.set()
 
     def step(self) -> bool:
         """Plan some of what was rung for; say whether there was anything.

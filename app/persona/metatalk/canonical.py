@@ -63,12 +63,12 @@ def canonical(sentence: str) -> str:
 
 def _plain(sentence: str) -> str:
     if sentence.isascii():
-        # of what is done to others only the apostrophes can concern it
-        plain = sentence.replace("`", "'")
+        # of what is done to others only this can concern it
+        plain, may_be_joined = sentence.replace("`", "'"), "-" in sentence
     else:
-        plain = unicodedata.normalize("NFKC", sentence)
+        plain, may_be_joined = unicodedata.normalize("NFKC", sentence), True
         plain = plain.translate(_INVISIBLE).translate(_APOSTROPHES)
-    return _HYPHEN.sub(" ", plain).casefold()
+    return (_HYPHEN.sub(" ", plain) if may_be_joined else plain).casefold()
 
 
 @lru_cache(maxsize=4096)
