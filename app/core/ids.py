@@ -1,9 +1,13 @@
 """Names for things that happen."""
 
 import secrets
+import threading
 from datetime import UTC, datetime
 from typing import Protocol
 
+from app.core.forks import after_fork
+
+_CHANCE = 80
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -15,15 +19,35 @@ class Ids(Protocol):
 
 
 class RandomIds:
-    """Ids of 48 bits of time and 80 bits of chance, in Crockford's base 32 (the ULID layout)."""
+    """Ids of 48 bits of time and 80 bits of chance, in Crockford's base 32 (the ULID layout).
+
+    Those of one millisecond ascend as they are given out: rows that are written down together, and
+    looked for together, then lie together in the database.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+        after_fork(self._forget)
+
+    def _forget(self) -> None:
+        # two processes that went on from the same id would give out the same ones
+        self._lock = threading.Lock()
+        self._last = 0
 
     def new(self, now: datetime) -> str:
-        return _written((_milliseconds(now) << 80) | secrets.randbits(80))
+        first = _milliseconds(now) << _CHANCE
+        with self._lock:
+            if self._last & -1 << _CHANCE == first:
+                self._last += 1
+            else:
+                # one bit less, so that there is always a next one
+                self._last = first | secrets.randbits(_CHANCE - 1)
+            return _written(self._last)
 
 
 def first_id(moment: datetime) -> str:
     """Return the lowest id that can be given out in the millisecond of a moment."""
-    return _written(_milliseconds(moment) << 80)
+    return _written(_milliseconds(moment) << _CHANCE)
 
 
 def _milliseconds(moment: datetime) -> int:
