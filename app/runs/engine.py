@@ -1,23 +1,22 @@
 """What a process does with the ledger: one thread claims runs and stores how they ended.
 
-It writes down everything that ended since it last looked and claims what may begin next, all in one
-transaction, so a thousand runs that end together cost a few commits.
+It claims what may begin next, and writes down everything that ended since it last looked, so a
+thousand runs that end together cost a few commits.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import ceil
 
 import structlog
-from sqlalchemy import Connection
 
 from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
-from app.runs.attempts import Attempts, Room
+from app.runs.attempts import Attempts
 from app.runs.crew import Crew
 from app.runs.history import History
 from app.runs.ledger import Claim, Ledger
@@ -217,19 +216,30 @@ class Engine:
                 self._clock.wait(self._stopping, _LOOK_EVERY)
 
     def step(self) -> bool:
-        """Store what ended and claim what may begin, in one transaction; say if there was any."""
+        """Claim what may begin, and store what ended; say if there was any.
+
+        Each in a transaction of its own: a place that is free shall not wait for what others left.
+        """
+        claims: Sequence[Claim] = ()
+        try:
+            claims = self._claimed()
+        except LedgerUnavailable:
+            raise
+        except Exception:
+            # what ended is to be stored all the same
+            log.exception("engine.claim_broke")
+        self._attempts.begin(claims)
         ended, filed = self._attempts.take_ended(_MOST_ENDED), self._take_filed()
-        now = self._clock.now()
-        room = self._attempts.room(ceil(self._places / self._sharing()))
-        may_claim = room.free > 0 and self._may_claim()
-        if not ended and not filed and not (may_claim and self._history.is_due(now)):
-            return False
+        if ended or filed:
+            self._store_all(ended, filed)
+        return bool(ended or claims)
+
+    def _store_all(self, ended: Sequence[tuple[Claim, Outcome]], filed: Sequence[str]) -> None:
         self._unfiled.update(claim.run_id for claim, _ in ended)
         try:
             with self._database.write() as connection:
                 accepted = self._ledger.finish(connection, ended)
                 self._ledger.mark_filed(connection, filed)
-                claims = self._claimed(connection, room, now) if may_claim else []
         except LedgerUnavailable:
             self._attempts.give_back(ended)
             self._filed.extendleft(reversed(filed))
@@ -237,25 +247,31 @@ class Engine:
         except Exception:
             # one outcome that the database refuses must not keep all the others from being stored
             log.exception("engine.batch_refused", runs=len(ended))
-            accepted, claims = self._store_one_by_one(ended), []
+            accepted = self._store_one_by_one(ended)
             self._filed.extendleft(reversed(filed))
         finally:
             self._attempts.stored()
         self._note_refused(ended, accepted)
         if accepted:
             self._filers.submit(self._file, accepted)
-        self._attempts.begin(claims)
-        return bool(ended or claims)
 
     def _may_claim(self) -> bool:
         """Say whether runs may begin here; those of a process nobody knows would pass for lost."""
         return self._is_known() and not self.is_draining
 
-    def _claimed(self, connection: Connection, room: Room, now: datetime) -> list[Claim]:
-        most = self._places + room.beside
-        return self._ledger.claim(
-            connection, owner=self._owner, now=now, places=room.free, most_running=most
-        )
+    def _claimed(self) -> list[Claim]:
+        now = self._clock.now()
+        room = self._attempts.room(ceil(self._places / self._sharing()))
+        if room.free == 0 or not self._may_claim() or not self._history.is_due(now):
+            return []
+        with self._database.write() as connection:
+            return self._ledger.claim(
+                connection,
+                owner=self._owner,
+                now=now,
+                places=room.free,
+                most_running=self._places + room.beside,
+            )
 
     def _store_one_by_one(
         self, ended: Sequence[tuple[Claim, Outcome]]

@@ -79,6 +79,21 @@ def _ended(house: House, *names: str) -> None:
         house.engine._attempts._ended.append((claim, done))
 
 
+def test_what_ended_is_stored_where_nothing_can_be_claimed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ended(house, "one")
+    house.add("two")
+    house.executions.start("two")
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ValueError
+
+    monkeypatch.setattr(type(house.ledger), "claim", broken)
+    assert house.engine.step()
+    assert ("succeeded", None) in house.outcomes()
+
+
 def test_a_drain_stores_what_it_can_where_the_database_refuses_one_outcome(house: House) -> None:
     _ended(house, "one", "two")
     claim, done = house.engine._attempts._ended[0]
