@@ -5,7 +5,6 @@ thousand runs that end together cost a few commits.
 """
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
@@ -14,15 +13,16 @@ from math import ceil
 import structlog
 
 from app.core.clock import Clock, until_look
-from app.core.errors import LedgerUnavailable, SpaceError
+from app.core.errors import LedgerUnavailable
 from app.database import Database
 from app.runs.attempts import Attempts
 from app.runs.crew import Crew
 from app.runs.history import History
 from app.runs.ledger import Claim, Ledger
 from app.runs.results import ResultFolder
-from app.runs.run import Origin, Outcome, Run, Status
+from app.runs.run import Run
 from app.runs.runner import Runner
+from app.runs.storing import Storing
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +32,12 @@ _POLL = timedelta(milliseconds=250)
 _STOP_WITHIN = timedelta(seconds=3)
 _STORED_WITHIN = timedelta(seconds=17)
 """Longer than a transaction waits for its turn."""
-_MOST_ENDED = 500
 _FILED_WITHIN = timedelta(minutes=1)
 """By then recovery has written the file that a dead process did not."""
-_CROWD = 5
 
 
 class Engine:
-    """Claims queued runs, has them run, and stores how they ended.
+    """Claims queued runs, has them run, and has stored how they ended.
 
     `places` is how many runs may ask their persona at one time over all processes of the ledger; no
     process takes more than its even share of them, as `sharing` tells how many do, or whoever came
@@ -81,10 +79,10 @@ class Engine:
         self._attempts = Attempts(
             runner, clock, pool=pool, closers=closers, on_progress=self._work.set
         )
-        self._filed: deque[str] = deque()
-        self._unfiled: set[str] = set()
+        self._storing = Storing(
+            database, ledger, results, self._attempts, filers=filers, on_filed=self._tell
+        )
         self._waiting: dict[str, threading.Event] = {}
-        self._filers = filers
         self._thread: threading.Thread | None = None
 
     # ---- life
@@ -124,36 +122,12 @@ class Engine:
         left = self._attempts.cancel()
         self._wait_until(lambda: self._attempts.count == 0, _STOP_WITHIN, on_wait)
         self._attempts.shut()
-        self._filers.shutdown(wait=True)
-        return self._finish_drain(left)
+        return self._storing.store_last(left)
 
     def _stop_ledger_thread(self, on_wait: Callable[[], None]) -> None:
         self._stopping.set()
         self._work.set()
         self._wait_until(lambda: not self.is_running, _STORED_WITHIN, on_wait)
-
-    def _finish_drain(self, stopped: Sequence[Claim]) -> list[Claim]:
-        """Store what ended by itself; give back what ended only because it was told to."""
-        told = {claim.run_id for claim in stopped}
-        real = [
-            (claim, outcome)
-            for claim, outcome in self._attempts.take_ended()
-            if not (claim.run_id in told and outcome.status is Status.CANCELLED)
-        ]
-        try:
-            with self._database.write() as connection:
-                accepted = self._ledger.finish(connection, real)
-        except LedgerUnavailable:
-            raise
-        except Exception:
-            log.exception("engine.batch_refused", runs=len(real))
-            accepted = self._store_one_by_one(real)
-        finally:
-            self._attempts.stored()
-        self._file(accepted)
-        with self._database.write() as connection:
-            self._ledger.mark_filed(connection, self._take_filed())
-        return [claim for claim in stopped if claim.run_id not in {c.run_id for c, _ in real}]
 
     def _wait_until(
         self, holds: Callable[[], bool], span: timedelta, on_wait: Callable[[], None]
@@ -193,9 +167,14 @@ class Engine:
         """Say whether a finished run has its result file, or will have none before long."""
         if self._clock.now() - (run.completed_at or run.recorded_at) >= _FILED_WITHIN:
             return True
-        if self._attempts.goes_on(run.id) or run.id in self._unfiled:
+        if self._attempts.goes_on(run.id) or self._storing.is_filing(run.id):
             return False
         return self._results.holds(run) or not self._history.is_unfiled(run.id)
+
+    def _tell(self, run_id: str) -> None:
+        done = self._waiting.get(run_id)
+        if done is not None:
+            done.set()
 
     # ---- working
 
@@ -229,31 +208,7 @@ class Engine:
             # what ended is to be stored all the same
             log.exception("engine.claim_broke")
         self._attempts.begin(claims)
-        ended, filed = self._attempts.take_ended(_MOST_ENDED), self._take_filed()
-        if ended or filed:
-            self._store_all(ended, filed)
-        return bool(ended or claims)
-
-    def _store_all(self, ended: Sequence[tuple[Claim, Outcome]], filed: Sequence[str]) -> None:
-        self._unfiled.update(claim.run_id for claim, _ in ended)
-        try:
-            with self._database.write() as connection:
-                accepted = self._ledger.finish(connection, ended)
-                self._ledger.mark_filed(connection, filed)
-        except LedgerUnavailable:
-            self._attempts.give_back(ended)
-            self._filed.extendleft(reversed(filed))
-            raise
-        except Exception:
-            # one outcome that the database refuses must not keep all the others from being stored
-            log.exception("engine.batch_refused", runs=len(ended))
-            accepted = self._store_one_by_one(ended)
-            self._filed.extendleft(reversed(filed))
-        finally:
-            self._attempts.stored()
-        self._note_refused(ended, accepted)
-        if accepted:
-            self._filers.submit(self._file, accepted)
+        return self._storing.store() or bool(claims)
 
     def _may_claim(self) -> bool:
         """Say whether runs may begin here; those of a process nobody knows would pass for lost."""
@@ -272,106 +227,3 @@ class Engine:
                 places=room.free,
                 most_running=self._places + room.beside,
             )
-
-    def _store_one_by_one(
-        self, ended: Sequence[tuple[Claim, Outcome]]
-    ) -> list[tuple[Claim, Outcome]]:
-        """Store outcomes each by itself, so that none costs another."""
-        accepted: list[tuple[Claim, Outcome]] = []
-        for claim, outcome in ended:
-            try:
-                accepted += self._store(claim, outcome)
-            except LedgerUnavailable:
-                self._attempts.give_back([(claim, outcome)])
-            except Exception:
-                # nobody holds it here any more: recovery ends it
-                log.exception("run.outcome_lost", run_id=claim.run_id)
-        return accepted
-
-    def _store(self, claim: Claim, outcome: Outcome) -> list[tuple[Claim, Outcome]]:
-        """Store an outcome, if need be without what belongs to it, or as a failure."""
-        refused = ""
-        for with_all in (True, False):
-            try:
-                with self._database.write() as connection:
-                    return self._ledger.finish(connection, [(claim, outcome)], with_all=with_all)
-            except LedgerUnavailable:
-                raise
-            except Exception as error:
-                log.exception("run.outcome_unstorable", run_id=claim.run_id, with_all=with_all)
-                refused = type(error).__name__
-        failure = Outcome(
-            status=Status.FAILED,
-            completed_at=outcome.completed_at,
-            reason="internal",
-            error=f"the outcome could not be stored: {refused}",
-        )
-        with self._database.write() as connection:
-            return self._ledger.finish(connection, [(claim, failure)], with_all=False)
-
-    def _file(self, accepted: Sequence[tuple[Claim, Outcome]]) -> None:
-        runs = [_run_of(claim, outcome) for claim, outcome in accepted]
-        try:
-            self._results.write(runs)
-            self._filed.extend(run.id for run in runs)
-        except SpaceError as error:
-            # the ledger has the results; recovery writes the files when the space works again
-            log.error("results.not_written", error=error.detail, runs=len(runs))
-        finally:
-            _note_finished(runs)
-            for run in runs:
-                self._unfiled.discard(run.id)
-                done = self._waiting.get(run.id)
-                if done is not None:
-                    done.set()
-
-    def _note_refused(
-        self,
-        ended: Sequence[tuple[Claim, Outcome]],
-        accepted: Sequence[tuple[Claim, Outcome]],
-    ) -> None:
-        kept = {claim.run_id for claim, _ in accepted} | self.held_here()
-        for claim, outcome in ended:
-            if claim.run_id not in kept:
-                self._unfiled.discard(claim.run_id)
-                log.warning(
-                    "run.outcome_refused",
-                    run_id=claim.run_id,
-                    attempt=claim.attempt,
-                    status=str(outcome.status),
-                )
-
-    def _take_filed(self) -> list[str]:
-        return [self._filed.popleft() for _ in range(len(self._filed))]
-
-
-def _note_finished(runs: Sequence[Run]) -> None:
-    """Log runs that finished together: each of a few, of a crowd those that did not succeed."""
-    is_crowd = len(runs) > _CROWD
-    for run in runs:
-        if not is_crowd or run.success is not True:
-            log.info("run.finished", run_id=run.id, task_id=run.task_id, status=str(run.status))
-    if is_crowd:
-        log.info(
-            "runs.finished", count=len(runs), succeeded=sum(run.success is True for run in runs)
-        )
-
-
-def _run_of(claim: Claim, outcome: Outcome) -> Run:
-    return Run(
-        id=claim.run_id,
-        task_id=claim.task_id,
-        task_name=claim.task_name,
-        revision=claim.revision,
-        origin=Origin(claim.origin),
-        status=outcome.status,
-        reason=outcome.reason,
-        scheduled_for=claim.scheduled_for,
-        recorded_at=claim.started_at,
-        started_at=claim.started_at,
-        completed_at=outcome.completed_at,
-        response=outcome.response,
-        error=outcome.error,
-        attempt=claim.attempt,
-        metadata=outcome.metadata,
-    )

@@ -33,7 +33,7 @@ class Ringing(FakeClock):
 def two(database: Database, folder: Path, clock: FakeClock, later: Later) -> tuple[House, House]:
     """Return two processes, the first of which writes its files later."""
     one = House(database, folder)
-    one.engine._filers = later
+    one.engine._storing._filers = later
     one.add("one")
     return one, House(database, folder, clock=clock, pid=2)
 
@@ -75,7 +75,7 @@ def test_a_file_that_this_process_cannot_get_written_is_not_waited_for_without_e
         pytest.fail("it waits for ever")
 
     house = House(database, tmp_path, clock=Ringing(1000, give_up))
-    house.engine._filers = Later()
+    house.engine._storing._filers = Later()
     house.add("one")
     run_id = house.executions.start("one").id
     house.settle()
