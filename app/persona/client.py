@@ -152,7 +152,11 @@ class Deadline:
 
     def remaining(self) -> timedelta:
         """Return the time that is left, never less than none."""
-        return timedelta(seconds=max(self._end - self._clock.monotonic(), 0.0))
+        return timedelta(seconds=self.seconds_left())
+
+    def seconds_left(self) -> float:
+        """Return the time that is left in seconds, as sockets want it; never less than none."""
+        return max(self._end - self._clock.monotonic(), 0.0)
 
     def sooner(self, span: timedelta) -> "Deadline":
         """Return a deadline that ends after the span, or with this one if that is sooner."""
@@ -162,7 +166,7 @@ class Deadline:
         """Raise PersonaCancelled or PersonaTimeout where the run has no time left."""
         if self._cancelled.is_set():
             raise PersonaCancelled
-        if not self.remaining():
+        if not self.seconds_left():
             raise PersonaTimeout(self._span)
 
     def pause(self, span: timedelta) -> None:

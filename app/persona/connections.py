@@ -24,8 +24,8 @@ from app.persona.errors import PersonaUnreachable
 from app.persona.incoming import Incoming
 
 LONGEST_CONNECT = timedelta(seconds=3)
-_CANCEL_NOTICED_WITHIN = timedelta(seconds=0.5)
-_SHORTEST_WAIT = timedelta(milliseconds=1)
+_CANCEL_NOTICED_WITHIN = timedelta(seconds=0.5).total_seconds()
+_SHORTEST_WAIT = timedelta(milliseconds=1).total_seconds()
 """A timeout of nothing would mean "do not block" to a socket."""
 
 _PART_BYTES = 64 * 1024
@@ -45,6 +45,7 @@ class Connection:
         """`trusted` may name a file of the certificates to trust."""
         server = urlsplit(url)
         self._socket: socket.socket | None = None
+        self._poll = select.poll()
         self._wait = 0.0
         self._host = server.hostname or ""
         self._port = server.port or _PORTS[server.scheme]
@@ -119,11 +120,8 @@ class Connection:
 
     def _drop_if_spoilt(self) -> None:
         """Close it where the other side did, or where that said something nobody asked for."""
-        if self._socket is not None:
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            if poll.poll(0):
-                self.close()
+        if self._socket is not None and self._poll.poll(0):
+            self.close()
 
     def _open(self, deadline: Deadline) -> None:
         try:
@@ -138,6 +136,8 @@ class Connection:
         self._wait = 0.0
         if self._tls is None:
             self._socket.settimeout(None)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
 
     def _first_that_answers(self, deadline: Deadline) -> socket.socket:
         failure = OSError("the name has no address")
@@ -148,7 +148,7 @@ class Connection:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(_within(deadline, LONGEST_CONNECT))
+                sock.settimeout(_within(deadline, LONGEST_CONNECT.total_seconds()))
                 sock.connect(address)
                 return sock
             except OSError as error:
@@ -164,5 +164,5 @@ class Connection:
             raise
 
 
-def _within(deadline: Deadline, longest: timedelta) -> float:
-    return max(min(deadline.remaining(), longest), _SHORTEST_WAIT).total_seconds()
+def _within(deadline: Deadline, longest: float) -> float:
+    return max(min(deadline.seconds_left(), longest), _SHORTEST_WAIT)

@@ -45,13 +45,13 @@ class Answer:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The headers; capital and small letters are the same."""
+        """The headers, their names in small letters."""
         return self._incoming.headers
 
     @property
     def media_type(self) -> str:
         """The type of the body in small letters, without its parameters."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def whole_body(self, most_bytes: int) -> bytes:
         """Return the body as it was sent; raise PersonaTooLong for a longer one."""
@@ -59,7 +59,7 @@ class Answer:
 
     def pieces_of_body(self, most_bytes: int) -> Iterator[bytes]:
         """Give the body piece by piece as it arrives; raise PersonaTooLong for a longer one."""
-        encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             raise PersonaProtocol(f"the answer is compressed ({one_line(encoding, 40)}), unasked")
         size = 0

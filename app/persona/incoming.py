@@ -1,28 +1,28 @@
 """One answer over HTTP/1.1 as it comes in, byte by byte. Pure."""
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
-from requests.structures import CaseInsensitiveDict
 
 from app.persona.errors import PersonaProtocol
 from app.persona.words import one_line
 
 MOST_HEAD_BYTES = 64 * 1024
 _FIRST_FINAL_STATUS = 200
-_TELL_THE_END = ("Content-Length", "Transfer-Encoding")
+_TELL_THE_END = ("content-length", "transfer-encoding")
 
 
 class Incoming:
     """Takes in what a connection brings until the answer is whole.
 
-    `headers` and `status` are known once `has_head`; what has come of the body since it was last
-    taken is in `body`. Where `is_spoilt`, no other answer can come over the same connection.
+    `status` and `headers`, whose names are in small letters, are known once `has_head`; what has
+    come of the body since it was last taken is in `body`. Where `is_spoilt`, no other answer can
+    come over the same connection.
     """
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
         self._head_bytes = 0
         self.status = 0
-        self.headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        self.headers: dict[str, str] = {}
         self.body: list[bytes] = []
         self.has_head = self.is_whole = self.is_spoilt = False
 
@@ -56,7 +56,7 @@ class Incoming:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.has_head:
-            self.headers[name.decode("latin-1")] = value.decode("latin-1")
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()

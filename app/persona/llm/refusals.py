@@ -98,9 +98,12 @@ def error_in_text(text: str) -> PersonaError | None:
 
 
 def wait_asked_for(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """Return how long the server asks to wait, from Retry-After in seconds or as a date."""
+    """Return how long the server asks to wait, from Retry-After in seconds or as a date.
+
+    The names of the headers are in small letters.
+    """
     milliseconds = headers.get("retry-after-ms", "")
-    given = headers.get("Retry-After", "").strip()
+    given = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", milliseconds):
         return timedelta(milliseconds=float(milliseconds))
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given):

@@ -262,14 +262,14 @@ def test_an_answer_that_speaks_of_errors_is_an_answer(text: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "wait"),
     [
-        ({"Retry-After": "7"}, timedelta(seconds=7)),
-        ({"Retry-After": "0.5"}, timedelta(seconds=0.5)),
-        ({"Retry-After": "Tue, 24 Nov 2026 09:01:30 GMT"}, timedelta(seconds=90)),
-        ({"Retry-After": "Tue, 24 Nov 2026 08:00:00 GMT"}, timedelta(0)),
+        ({"retry-after": "7"}, timedelta(seconds=7)),
+        ({"retry-after": "0.5"}, timedelta(seconds=0.5)),
+        ({"retry-after": "Tue, 24 Nov 2026 09:01:30 GMT"}, timedelta(seconds=90)),
+        ({"retry-after": "Tue, 24 Nov 2026 08:00:00 GMT"}, timedelta(0)),
         ({"retry-after-ms": "250", "Retry-After": "9"}, timedelta(milliseconds=250)),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "9" * 50}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "9" * 50}, None),
         ({}, None),
     ],
 )
