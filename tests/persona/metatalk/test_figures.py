@@ -29,6 +29,14 @@ def test_precision_and_recall(part: str, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.parametrize("part", ["development", "held_out"])
+def test_in_a_long_text_each_sentence_is_judged_as_it_is_by_itself(part: str) -> None:
+    samples = [sample.text for sample in corpus(part)]
+    alone = [(each.rule, each.sentence) for text in samples for each in find_metatalk(text)]
+    together = find_metatalk("\n\n".join(samples))
+    assert [(each.rule, each.sentence) for each in together] == alone
+
+
+@pytest.mark.parametrize("part", ["development", "held_out"])
 def test_each_part_is_large_enough(part: str) -> None:
     samples = corpus(part)
     assert sum(sample.meta for sample in samples) >= 150
