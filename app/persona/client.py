@@ -141,6 +141,9 @@ class Reply:
     inner: Inner | None = None
 
 
+_SHORTEST = timedelta.resolution.total_seconds()
+
+
 class Deadline:
     """The end of the time of one run, on the monotonic scale, and whether it was cancelled."""
 
@@ -156,7 +159,9 @@ class Deadline:
 
     def seconds_left(self) -> float:
         """Return the time that is left in seconds, as sockets want it; never less than none."""
-        return max(self._end - self._clock.monotonic(), 0.0)
+        left = self._end - self._clock.monotonic()
+        # pauses are told in microseconds: less than one of them would never come to its end
+        return left if left >= _SHORTEST else 0.0
 
     def sooner(self, span: timedelta) -> "Deadline":
         """Return a deadline that ends after the span, or with this one if that is sooner."""
