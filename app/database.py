@@ -178,14 +178,15 @@ class Database:
         if not self._queue.acquire(timeout=_PATIENCE):
             raise LedgerUnavailable("the database is written to for too long by this process")
         try:
-            turn.take()
-        except OSError as error:
-            self._queue.release()
-            raise LedgerUnavailable(f"the database cannot be locked: {error}") from error
-        try:
-            yield
+            try:
+                turn.take()
+            except OSError as error:
+                raise LedgerUnavailable(f"the database cannot be locked: {error}") from error
+            try:
+                yield
+            finally:
+                turn.give_back()
         finally:
-            turn.give_back()
             self._queue.release()
 
     @contextmanager
@@ -260,7 +261,8 @@ class Database:
                 self._close_glass()
                 self._engine.dispose()
             self._engine = None
-            self._let_go_of_turn()
+            with self._queue:
+                self._let_go_of_turn()
 
     def take_turns(self, connection: Connection, name: str) -> None:
         """Let one transaction at a time pass here, until it ends; SQLite writers do so anyway."""

@@ -18,7 +18,7 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _CONTROLS |= {0x2028: "\\u2028", 0x2029: "\\u2029"}
 _ONE_LINE = _CONTROLS | {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
 _LINES = {code: text for code, text in _CONTROLS.items() if code != ord("\n")}
-_CHATTY = ("alembic", "apscheduler", "sqlalchemy", "urllib3", "werkzeug")
+_CHATTY = ("alembic", "apscheduler", "sqlalchemy", "werkzeug")
 
 
 def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:

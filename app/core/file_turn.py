@@ -24,12 +24,13 @@ class FileTurn:
     def take(self) -> None:
         """Wait for the turn and take it; raise OSError where it does not come in time, or cannot.
 
-        Where the file is gone meanwhile, those who come now take turns by another.
+        Where the file was removed, processes that come now take turns by another than those which
+        have it open: whoever uses this needs a lock beneath that does not depend on it.
         """
         if self._descriptor is None:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        end = time.monotonic() + self._patience.total_seconds()
-        while not self._tried(self._descriptor):
+        descriptor, end = self._descriptor, time.monotonic() + self._patience.total_seconds()
+        while not self._tried(descriptor):
             if time.monotonic() >= end:
                 raise TimeoutError(errno.ETIMEDOUT, "another process keeps its turn")
             time.sleep(_LOOK_EVERY)

@@ -19,10 +19,11 @@ class Ids(Protocol):
 
 
 class RandomIds:
-    """Ids of 48 bits of time and 80 bits of chance, in Crockford's base 32 (the ULID layout).
+    """Ids of 48 bits of time and 79 bits of chance, in Crockford's base 32 (the ULID layout).
 
-    Those of one millisecond ascend as they are given out: rows that are written down together, and
-    looked for together, then lie together in the database.
+    Those of one millisecond follow one another as they are given out: rows that are written down
+    together, and looked for together, then lie together in the database. They are names, not
+    secrets.
     """
 
     def __init__(self) -> None:
@@ -35,13 +36,13 @@ class RandomIds:
         self._last = 0
 
     def new(self, now: datetime) -> str:
-        first = _milliseconds(now) << _CHANCE
+        milliseconds = _milliseconds(now)
         with self._lock:
-            if self._last & -1 << _CHANCE == first:
+            if self._last >> _CHANCE == milliseconds:
                 self._last += 1
             else:
                 # one bit less, so that there is always a next one
-                self._last = first | secrets.randbits(_CHANCE - 1)
+                self._last = milliseconds << _CHANCE | secrets.randbits(_CHANCE - 1)
             return _written(self._last)
 
 

@@ -23,7 +23,7 @@ from app.persona.client import Deadline
 from app.persona.errors import PersonaUnreachable
 from app.persona.incoming import Incoming
 
-LONGEST_CONNECT = timedelta(seconds=3)
+_LONGEST_CONNECT = timedelta(seconds=3).total_seconds()
 _CANCEL_NOTICED_WITHIN = timedelta(seconds=0.5).total_seconds()
 _SHORTEST_WAIT = timedelta(milliseconds=1).total_seconds()
 """A timeout of nothing would mean "do not block" to a socket."""
@@ -49,26 +49,29 @@ class Connection:
         self._wait = 0.0
         self._host = server.hostname or ""
         self._port = server.port or _PORTS[server.scheme]
+        self._is_tls = server.scheme == "https"
+        self._trusted = trusted or DEFAULT_CA_BUNDLE_PATH
         self._tls: ssl.SSLContext | None = None
-        if server.scheme == "https":
-            self._tls = ssl.create_default_context(cafile=trusted or DEFAULT_CA_BUNDLE_PATH)
 
-    def ask(self, request: bytes, deadline: Deadline) -> Incoming:
-        """Send a request, head and body, and return the answer as soon as its head is there.
+    def ask(self, request: bytes, incoming: Incoming, deadline: Deadline) -> None:
+        """Send a request, head and body, and take in the answer until its head is there.
 
         Raises PersonaUnreachable, PersonaProtocol, OSError and what the deadline raises.
         """
         self._drop_if_spoilt()
         if self._socket is None:
             self._open(deadline)
-        self._send(request, deadline)
-        incoming = Incoming()
+        try:
+            self._send(request, deadline)
+        except (BrokenPipeError, ConnectionResetError):
+            # who listens no more may have said why
+            incoming.is_last = True
         while not incoming.has_head:
             self.receive(incoming, deadline)
-        return incoming
 
     def receive(self, incoming: Incoming, deadline: Deadline) -> None:
         """Wait for more of an answer and take it in; raise PersonaProtocol, OSError, as above."""
+        incoming.check()
         sock = self._opened()
         incoming.take(self._patiently(lambda: sock.recv(_PART_BYTES), deadline))
 
@@ -108,7 +111,7 @@ class Connection:
             # each setting is a call of the system, and nearly always it is the same again
             return
         sock, self._wait = self._opened(), seconds
-        if self._tls is not None:
+        if self._is_tls:
             sock.settimeout(seconds)
             return
         # the kernel waits: Python's own timeouts ask before each read whether there is something
@@ -127,14 +130,14 @@ class Connection:
         try:
             sock = self._first_that_answers(deadline)
             # the wait for the connection bounds that for the handshake too, as a whole
-            self._socket = sock if self._tls is None else self._secured(sock, self._tls)
+            self._socket = self._secured(sock) if self._is_tls else sock
         except (OSError, UnicodeError) as error:
             deadline.check()
             raise PersonaUnreachable(
                 f"no connection to {self._host}:{self._port}: {error}"
             ) from error
         self._wait = 0.0
-        if self._tls is None:
+        if not self._is_tls:
             self._socket.settimeout(None)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -148,7 +151,7 @@ class Connection:
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.settimeout(_within(deadline, LONGEST_CONNECT.total_seconds()))
+                sock.settimeout(_within(deadline, _LONGEST_CONNECT))
                 sock.connect(address)
                 return sock
             except OSError as error:
@@ -156,9 +159,12 @@ class Connection:
                 failure = error
         raise failure
 
-    def _secured(self, sock: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+    def _secured(self, sock: socket.socket) -> socket.socket:
         try:
-            return tls.wrap_socket(sock, server_hostname=self._host)
+            if self._tls is None:
+                self._tls = ssl.create_default_context(cafile=self._trusted)
+            # a dot at the end only tells the resolver that the name is whole
+            return self._tls.wrap_socket(sock, server_hostname=self._host.rstrip("."))
         except BaseException:
             sock.close()
             raise

@@ -109,25 +109,26 @@ class Sender:
         self._threads = threading.local()
 
     @contextmanager
-    def send(self, body: bytes, deadline: Deadline, **headers: str) -> Iterator[Answer]:
+    def send(self, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> Iterator[Answer]:
         """Post a JSON document and give the answer, whose body is still to be read.
 
-        `headers` have `_` for `-` in their names. Raises PersonaUnreachable, PersonaProtocol where
-        the answer breaks off, and what the deadline raises.
+        Raises PersonaUnreachable, PersonaProtocol where the answer breaks off, and what the
+        deadline raises.
         """
         deadline.check()
-        connection, is_clean = self._connection(), False
+        connection, incoming, may_stay = self._connection(), Incoming(), False
         try:
-            incoming = connection.ask(self._written(body, headers), deadline)
+            connection.ask(self._written(body, headers), incoming, deadline)
             yield Answer(incoming, connection, deadline)
-            is_clean = incoming.is_whole and not incoming.is_spoilt
+            may_stay = incoming.is_whole and not incoming.is_last
         except OSError as error:
             deadline.check()
             raise PersonaProtocol(
                 f"the connection ended before the answer was complete: {one_line(str(error), 300)}"
             ) from error
         finally:
-            if not is_clean:
+            incoming.let_go()
+            if not may_stay:
                 connection.close()
         self._threads.used = self._clock.monotonic()
 
@@ -136,7 +137,7 @@ class Sender:
         self._connection().close()
 
     def _written(self, body: bytes, headers: Mapping[str, str]) -> bytes:
-        more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         # in one piece, for each send wakes the other side
         return f"{self._head}{more}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
@@ -152,7 +153,9 @@ class Sender:
 
 
 def _head(request: PreparedRequest) -> str:
-    host = urlsplit(request.url or "").netloc.rpartition("@")[2]
+    server = urlsplit(request.url or "")
+    name, colon, port = server.netloc.rpartition("@")[2].partition(":")
+    host = f"{name.rstrip('.')}{colon}{port}"
     lines = [f"POST {request.path_url} HTTP/1.1", f"Host: {host}"]
     lines += [
         f"{name}: {value}" for name, value in request.headers.items() if name != "Content-Length"

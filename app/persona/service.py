@@ -83,8 +83,8 @@ class ServicePersona:
                 "conversation_history": [],
             }
         )
-        run_id = request.occasion.run_id
-        with self._sender.send(body, deadline, Idempotency_Key=run_id) as answer:
+        headers = {"Idempotency-Key": request.occasion.run_id}
+        with self._sender.send(body, headers, deadline) as answer:
             return _reply_of(_read_answer(answer, self._clock.now()))
 
 

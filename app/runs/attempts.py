@@ -195,7 +195,7 @@ class Attempts:
 
     def shut(self) -> None:
         """Take no more work."""
-        self._pool.shutdown()
+        self._pool.shutdown(wait=False)
         self._closers.shutdown(wait=False)
 
 

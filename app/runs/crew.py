@@ -32,7 +32,8 @@ class Crew:
     def submit(self, work: Callable[..., object], *args: Any) -> None:
         """Have it done soon; raise RuntimeError where that needs a thread and there can be none.
 
-        Then it is done all the same as soon as another thread is free.
+        Then it is done all the same as soon as a thread is free. After `shutdown` nothing is taken:
+        RuntimeError too.
         """
         with self._lock:
             if self._is_shut:
@@ -42,8 +43,8 @@ class Crew:
             if self.at_hand < 0 and self._threads < self._most:
                 self._begin()
 
-    def shutdown(self) -> None:
-        """Take no more work; the threads end when they have done what there is."""
+    def shutdown(self, wait: bool = False) -> None:
+        """Take no more work; the threads end when they have done what there is, by themselves."""
         with self._lock:
             self._is_shut = True
             for _ in range(self._threads):
@@ -60,7 +61,8 @@ class Crew:
             work, args = found
             try:
                 work(*args)
-            except Exception:
+            except BaseException:
+                # a thread that ended would be missed for ever
                 log.exception("crew.work_broke")
             with self._lock:
                 self.at_hand += 1

@@ -197,7 +197,8 @@ class Engine:
     def step(self) -> bool:
         """Claim what may begin, and store what ended; say if there was any.
 
-        Each in a transaction of its own: a place that is free shall not wait for what others left.
+        Each in a transaction of its own, claims first: a place that is free waits at most for a
+        transaction that has begun.
         """
         claims: Sequence[Claim] = ()
         try:

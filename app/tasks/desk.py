@@ -299,8 +299,11 @@ class Desk:
             return True
         left = self._next_read_out - self._clock.monotonic()
         may_wait = data is not None and not (always or changes.definitions or report.changes)
-        if may_wait and (left > 0 or self._is_moving):
-            report.look_again(timedelta(seconds=max(left, READ_OUT_EVERY.total_seconds())))
+        if may_wait and left > 0:
+            report.look_again(timedelta(seconds=left))
+            return True
+        if may_wait and self._is_moving:
+            # the watcher comes when it stands still
             return True
         began = self._clock.monotonic()
         text = render(sheet, changes, stamp=snapshot.version)

@@ -89,8 +89,8 @@ def soon(span: timedelta) -> datetime:
 
 def is_drained(folder: Path, tasks: int) -> bool:
     """Say whether so many results of runs are stored, row and file, at next to no cost."""
-    query = "SELECT count(*) FROM runs WHERE filed = 1"
-    return int(_ledger(folder).execute(query).fetchone()[0]) >= tasks
+    found = _ledger(folder).execute("SELECT count(*) FROM runs WHERE filed = 1").fetchone()
+    return int(found[0]) >= tasks and stored(folder, "filed = 1") >= tasks
 
 
 @cache

@@ -5,7 +5,8 @@ ok, latency-<milliseconds>, hang, trickle-headers, trickle-body, status-<number>
 (with the body of that name in `answers`), redirect, redirect-endless, garbage, html, late-html,
 no-type, truncated, endless, endless-headers, continue, huge (claims and sends 10 GB), bomb,
 unasked-gzip, reset, close, close-after (one good answer, then closes the connection), twice (the
-second one unasked), chunked, chunk-missing, body-<name> (`answers`).
+second one unasked), pipelined (both at once), last (says so), old (HTTP/1.0), bare-lines, hints,
+switch, trailers (endless), limit-badly, early, chunked, chunk-missing, body-<name> (`answers`).
 """
 
 import gzip
@@ -105,6 +106,9 @@ class _Handler(socketserver.StreamRequestHandler):
         if len(line) != 3:
             return False
         headers = parse_headers(self.rfile)
+        if b"/early" in line[1]:
+            self._send(b"{}", "429 Enough")
+            return False
         body = self.rfile.read(int(headers.get("Content-Length", "0")))
         path = line[1].decode()
         self.server_state.received.append(
@@ -238,6 +242,45 @@ class _Handler(socketserver.StreamRequestHandler):
         self._ok()
         time.sleep(0.02)
         return self._send(json.dumps({"response": "Nobody asked for this."}).encode())
+
+    def _pipelined(self) -> bool:
+        good = self._good()
+        spare = b'{"response": "Nobody asked for this."}'
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self.wfile.write(head % len(good) + good + head % len(spare) + spare)
+        return True
+
+    def _last(self) -> bool:
+        return self._send(self._good(), "200 OK", "Connection: close")
+
+    def _old(self) -> bool:
+        self.wfile.write(
+            b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + self._good()
+        )
+        return False
+
+    def _bare_lines(self) -> bool:
+        good = self._good()
+        head = b"HTTP/1.1 200 OK\nContent-Type: application/json\nContent-Length: %d\n\n"
+        self.wfile.write(head % len(good) + good)
+        return True
+
+    def _hints(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 103 Soon\r\nContent-Type: text/html\r\n\r\n")
+        return self._ok()
+
+    def _switch(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 101 So\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        return True
+
+    def _trailers(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        self.wfile.write(b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-A: ")
+        return self._pour(b"b" * 1000)
+
+    def _limit_badly(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 429 Enough\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        return False
 
     def _chunked(self) -> bool:
         good = self._good()

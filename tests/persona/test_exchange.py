@@ -24,7 +24,7 @@ def sender_to(server: EvilPersona, mode: str) -> Sender:
 
 
 def read(sender: Sender, *, whole: bool) -> bytes:
-    with sender.send(b"{}", a_real_deadline(5)) as answer:
+    with sender.send(b"{}", {}, a_real_deadline(5)) as answer:
         return answer.whole_body(MOST) if whole else b"".join(answer.pieces_of_body(MOST))
 
 

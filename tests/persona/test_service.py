@@ -8,6 +8,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from app.persona.errors import (
     PersonaTooLong,
     PersonaUnreachable,
 )
+from app.persona.incoming import Incoming
 from app.persona.service import MOST_BYTES, ServicePersona
 from tests.persona.evil import PATH, EvilPersona
 from tests.persona.given import a_real_deadline, a_request
@@ -337,11 +339,70 @@ def test_a_connection_that_the_server_closed_is_made_anew(server: EvilPersona) -
         time.sleep(0.02)  # until the end of the connection has arrived
 
 
-def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(server: EvilPersona) -> None:
-    persona = persona_at(server, "twice")
+@pytest.mark.parametrize("mode", ["twice", "pipelined"])
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(
+    server: EvilPersona, mode: str
+) -> None:
+    persona = persona_at(server, mode)
     for _ in range(3):
         assert persona.reply(a_request(), a_real_deadline(10)).text == "I thought about it."
         time.sleep(0.1)  # until the other one has arrived
+
+
+@pytest.mark.parametrize("mode", ["pipelined", "last"])
+def test_a_connection_that_brings_no_other_answer_is_not_kept(
+    server: EvilPersona, mode: str
+) -> None:
+    persona, before = persona_at(server, mode), len(server.received)
+    for _ in range(2):
+        persona.reply(a_request(), a_real_deadline(10))
+    assert len({received.connection for received in server.received[before:]}) == 2
+
+
+@pytest.mark.parametrize("mode", ["old", "bare-lines", "hints"])
+def test_an_answer_may_look_unlike_others(server: EvilPersona, mode: str) -> None:
+    reply = persona_at(server, mode).reply(a_request(), a_real_deadline(10))
+    assert reply.text == "I thought about it."
+
+
+def test_an_answer_that_comes_before_the_prompt_is_sent_is_read(server: EvilPersona) -> None:
+    request = replace(a_request(), prompt="x" * 20_000_000)
+    with pytest.raises(PersonaLimit):
+        persona_at(server, "early").reply(request, a_real_deadline(10))
+
+
+def test_a_status_is_known_whatever_comes_behind_it(server: EvilPersona) -> None:
+    assert isinstance(fail(persona_at(server, "limit-badly")), PersonaLimit)
+
+
+def test_what_stands_beside_a_body_has_a_bound(server: EvilPersona) -> None:
+    error = fail(persona_at(server, "trailers"))
+    assert type(error) is PersonaProtocol
+    assert "beside its body" in error.detail
+
+
+def test_another_protocol_is_no_answer(server: EvilPersona) -> None:
+    assert "changes the protocol" in fail(persona_at(server, "switch")).detail
+
+
+def test_a_password_in_the_address_is_sent_as_one_only(server: EvilPersona) -> None:
+    url = server.url("ok").replace("127.0.0.1", "me:s3cret@127.0.0.1")
+    ServicePersona(url, SystemClock()).reply(a_request(), a_real_deadline(10))
+    headers = server.received[-1].headers
+    assert headers["Host"] == server.url().removeprefix("http://").partition("/")[0]
+    assert headers["Authorization"].startswith("Basic ")
+
+
+def test_an_answer_leaves_nothing_for_a_search_for_rubbish(server: EvilPersona) -> None:
+    persona = persona_at(server, "ok")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            persona.reply(a_request(), a_real_deadline(10))
+        assert not [each for each in gc.get_objects() if type(each) is Incoming]
+    finally:
+        gc.enable()
 
 
 def test_an_answer_that_was_not_read_to_its_end_spoils_no_other(server: EvilPersona) -> None:

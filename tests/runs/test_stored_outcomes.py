@@ -79,6 +79,22 @@ def _ended(house: House, *names: str) -> None:
         house.engine._attempts._ended.append((claim, done))
 
 
+def test_what_may_begin_does_not_wait_for_what_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ended(house, "one")
+    house.add("two")
+    house.executions.start("two")
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise LedgerUnavailable("gone")
+
+    monkeypatch.setattr(type(house.ledger), "finish", away)
+    with pytest.raises(LedgerUnavailable):
+        house.engine.step()
+    assert {run.task_id: run.status for run in house.runs()}["two"] is Status.RUNNING
+
+
 def test_what_ended_is_stored_where_nothing_can_be_claimed(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

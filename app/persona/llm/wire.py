@@ -122,7 +122,7 @@ class HttpModel:
     def _ask(self, body: Mapping[str, Any], deadline: Deadline, draft: Draft) -> Completion:
         try:
             accept = "text/event-stream" if "stream" in body else "application/json"
-            with self._sender.send(orjson.dumps(body), deadline, Accept=accept) as answer:
+            with self._sender.send(orjson.dumps(body), {"Accept": accept}, deadline) as answer:
                 self._take(answer, draft)
             return _checked(draft.completed())
         except PersonaError as error:

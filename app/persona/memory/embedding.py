@@ -59,7 +59,7 @@ class HttpEmbedder:
                 "encoding_format": "float",
             }
         )
-        with self._sender.send(body, deadline) as answer:
+        with self._sender.send(body, {}, deadline) as answer:
             if answer.status != 200:
                 raise _refusal(answer.status, answer.evidence(_EVIDENCE_BYTES))
             found = answer.whole_body(_MOST_BYTES)

@@ -30,6 +30,9 @@ _FILLERS = frozenset(
         basically personally strictly certainly obviously ultimately therefore clearly solely""",
     )
 )
+_LONGEST_KNOWN = 20
+"""Longer words have no other form; none of them is to be remembered."""
+
 _STOPS = frozenset(".!?;:…")
 _ASIDE = re.compile(
     " , (?:after all|of course|in the end|at the end of the day|however|admittedly|frankly|though) "
@@ -55,7 +58,11 @@ def unquoted(text: str) -> str:
 
 def canonical(sentence: str) -> str:
     """Return the words and punctuation of a sentence, each between blanks, the end marked."""
-    words = [form for word in _WORD.findall(_plain(sentence)) if (form := _long_form(word))]
+    words = [
+        form
+        for word in _WORD.findall(_plain(sentence))
+        if (form := _long_form(word) if len(word) <= _LONGEST_KNOWN else word)
+    ]
     if words and words[-1] not in _STOPS:
         words.append(".")
     return _ASIDE.sub("", f" {' '.join(words)} ")

@@ -266,7 +266,7 @@ def test_an_answer_that_speaks_of_errors_is_an_answer(text: str) -> None:
         ({"retry-after": "0.5"}, timedelta(seconds=0.5)),
         ({"retry-after": "Tue, 24 Nov 2026 09:01:30 GMT"}, timedelta(seconds=90)),
         ({"retry-after": "Tue, 24 Nov 2026 08:00:00 GMT"}, timedelta(0)),
-        ({"retry-after-ms": "250", "Retry-After": "9"}, timedelta(milliseconds=250)),
+        ({"retry-after-ms": "250", "retry-after": "9"}, timedelta(milliseconds=250)),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
         ({"retry-after": "9" * 50}, None),

@@ -3,6 +3,7 @@
 import pytest
 
 from app.persona.metatalk import Finding, find_metatalk, mended
+from app.persona.metatalk.canonical import _long_form, canonical
 
 
 def rules_of(text: str) -> list[str]:
@@ -94,3 +95,9 @@ HOSTILE = {
 def test_a_hostile_mebibyte_takes_bounded_time(name: str) -> None:
     piece = HOSTILE[name]
     mended(piece * (MIB // len(piece.encode())))
+
+
+def test_words_that_are_very_long_are_not_remembered() -> None:
+    before = _long_form.cache_info().misses
+    assert canonical(f"I am {'x' * 1000}.") == f" i am {'x' * 1000} . "
+    assert _long_form.cache_info().misses <= before + 3
