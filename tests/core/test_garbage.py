@@ -1,30 +1,20 @@
-"""Pausing Python's search for rubbish."""
+"""When rubbish is searched for."""
 
 import gc
 
-import pytest
-
-from app.core.garbage import no_search
+from app.core.garbage import no_search, search_rarely
 
 
-def test_nothing_is_searched_meanwhile_and_again_afterwards() -> None:
-    assert gc.isenabled()
+def test_a_process_that_serves_searches_rarely() -> None:
+    before = gc.get_threshold()
+    try:
+        search_rarely()
+        assert gc.get_threshold()[0] > 10 * 700
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_search_waits_until_much_was_made() -> None:
     with no_search():
         assert not gc.isenabled()
     assert gc.isenabled()
-
-
-def test_the_search_goes_on_after_an_error_too() -> None:
-    with pytest.raises(KeyError), no_search():
-        raise KeyError
-    assert gc.isenabled()
-
-
-def test_a_search_that_was_off_stays_off() -> None:
-    gc.disable()
-    try:
-        with no_search():
-            pass
-        assert not gc.isenabled()
-    finally:
-        gc.enable()

@@ -6,7 +6,8 @@ ok, latency-<milliseconds>, hang, trickle-headers, trickle-body, status-<number>
 no-type, truncated, endless, endless-headers, continue, huge (claims and sends 10 GB), bomb,
 unasked-gzip, reset, close, close-after (one good answer, then closes the connection), twice (the
 second one unasked), pipelined (both at once), last (says so), old (HTTP/1.0), bare-lines, hints,
-switch, trailers (endless), limit-badly, early, chunked, chunk-missing, body-<name> (`answers`).
+switch, trailers (endless), limit-badly, early, deaf, cut-500, chunked, chunk-missing, body-<name>
+(`answers`).
 """
 
 import gzip
@@ -109,6 +110,8 @@ class _Handler(socketserver.StreamRequestHandler):
         if b"/early" in line[1]:
             self._send(b"{}", "429 Enough")
             return False
+        if b"/deaf" in line[1]:
+            return self.server_state.stopping.wait(60)
         body = self.rfile.read(int(headers.get("Content-Length", "0")))
         path = line[1].decode()
         self.server_state.received.append(
@@ -164,6 +167,10 @@ class _Handler(socketserver.StreamRequestHandler):
     def _slow_500(self) -> bool:
         self.wfile.write(b"HTTP/1.1 500 No\r\nContent-Length: 4000\r\n\r\nbecause ")
         return self.server_state.stopping.wait(60)
+
+    def _cut_500(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 500 No\r\nContent-Length: 4000\r\n\r\nbecause ")
+        return False
 
     def _redirect(self) -> bool:
         return self._send(b"{}", "307 Away", f"Location: {PATH}")
@@ -266,7 +273,7 @@ class _Handler(socketserver.StreamRequestHandler):
         return True
 
     def _hints(self) -> bool:
-        self.wfile.write(b"HTTP/1.1 103 Soon\r\nContent-Type: text/html\r\n\r\n")
+        self.wfile.write(b"HTTP/1.1 103 Soon\r\nContent-Encoding: gzip\r\n\r\n")
         return self._ok()
 
     def _switch(self) -> bool:

@@ -371,8 +371,18 @@ def test_an_answer_that_comes_before_the_prompt_is_sent_is_read(server: EvilPers
         persona_at(server, "early").reply(request, a_real_deadline(10))
 
 
+def test_a_service_that_does_not_listen_is_given_up_with_the_deadline(server: EvilPersona) -> None:
+    request, began = replace(a_request(), prompt="x" * 20_000_000), time.monotonic()
+    with pytest.raises(PersonaTimeout):
+        persona_at(server, "deaf").reply(request, a_real_deadline(SOON))
+    assert time.monotonic() - began < SOON + 0.5
+
+
 def test_a_status_is_known_whatever_comes_behind_it(server: EvilPersona) -> None:
     assert isinstance(fail(persona_at(server, "limit-badly")), PersonaLimit)
+    error = fail(persona_at(server, "cut-500"))
+    assert isinstance(error, PersonaFailed)
+    assert "because" in error.detail
 
 
 def test_what_stands_beside_a_body_has_a_bound(server: EvilPersona) -> None:
