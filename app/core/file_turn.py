@@ -13,7 +13,8 @@ class FileTurn:
     """One process at a time has the turn; one of its threads at a time may ask for it.
 
     The file stays open, because to open it anew for each turn, as filelock does, costs a dozen
-    calls of the system, at each of which a busy process may wait for the interpreter.
+    calls of the system, at each of which a busy process may wait for the interpreter. The wait is
+    timed by the system's own clock, as all waits for a database are.
     """
 
     def __init__(self, path: str, patience: timedelta) -> None:

@@ -31,7 +31,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-subj",
         "/CN=test",
         "-addext",
-        "subjectAltName=IP:127.0.0.1",
+        "subjectAltName=IP:127.0.0.1,DNS:svc.example",
     ]
     command += ["-keyout", str(file.with_suffix(".key")), "-out", str(file)]
     subprocess.run(command, check=True, capture_output=True)
@@ -65,6 +65,31 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(server: EvilPersona) -
         persona.reply(a_request(), a_real_deadline(10))
     assert not caught.value.reached
     assert len(server.received) == before
+
+
+def test_a_dot_at_the_end_of_a_name_is_for_the_resolver_only(
+    server: EvilPersona, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    address = server.url().removeprefix("https://").partition("/")[0]
+    port = int(address.partition(":")[2])
+
+    def resolve(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    url = f"https://svc.example.:{port}/ok"
+    persona = ServicePersona(url, SystemClock(), trusted=str(certificate))
+    assert persona.reply(a_request(), a_real_deadline(10)).text == "I thought about it."
+    assert asked == ["svc.example."]
+    assert server.received[-1].headers["Host"] == f"svc.example:{port}"
+
+
+def test_certificates_that_are_not_there_are_told(server: EvilPersona, tmp_path: Path) -> None:
+    persona = ServicePersona(server.url("ok"), SystemClock(), trusted=str(tmp_path / "none.pem"))
+    with pytest.raises(PersonaUnreachable, match="No such file"):
+        persona.reply(a_request(), a_real_deadline(10))
 
 
 @pytest.mark.parametrize("mode", ["hang", "trickle-headers", "trickle-body"])
