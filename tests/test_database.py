@@ -151,9 +151,71 @@ def test_a_glance_sees_what_was_committed_since_and_survives_a_lost_connection(
         connection.execute(update(registry_clock).values(version=7))
     assert database.glance(statement) == 7
     database._glass.dbapi_connection.close()
-    assert database.glance(statement) == 7
+    with database.write() as connection:
+        connection.execute(update(registry_clock).values(version=8))
+    assert database.glance(statement) == 8
     database.close()
+    assert database.glance(statement) == 8
+
+
+@on_sqlite
+def test_a_glance_is_kept_while_nobody_writes_but_not_for_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement, now = "SELECT version FROM registry_clock", time.monotonic()
+    monkeypatch.setattr("app.database.time.monotonic", lambda: now)
+    with database.write() as connection:
+        connection.execute(update(registry_clock).values(version=7))
     assert database.glance(statement) == 7
+    # a shell of SQLite takes no turns
+    with sqlite3.connect(str(database.url.database)) as shell:
+        shell.execute("UPDATE registry_clock SET version = 8")
+    assert database.glance(statement) == 7
+    now += 0.99
+    assert database.glance(statement) == 7
+    now += 0.01
+    assert database.glance(statement) == 8
+
+
+@on_sqlite
+def test_a_glance_sees_what_a_writer_committed_that_was_killed_before_its_turn_was_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement, now = "SELECT version FROM registry_clock", time.monotonic()
+    monkeypatch.setattr("app.database.time.monotonic", lambda: now)
+    with database.write():
+        pass
+    assert database.glance(statement) == 0
+    killed = os.fork()
+    if killed == 0:
+        monkeypatch.setattr(
+            "app.core.file_turn.FileTurn.give_back", lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        with database.write() as connection:
+            connection.execute(update(registry_clock).values(version=1))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(killed, 0)[1]) == -signal.SIGKILL
+    assert database.glance(statement) == 1
+    with database.write() as connection:
+        connection.execute(update(registry_clock).values(version=2))
+    assert database.glance(statement) == 2
+
+
+@on_sqlite
+def test_a_glance_sees_at_once_what_another_process_committed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement, now = "SELECT version FROM registry_clock", time.monotonic()
+    monkeypatch.setattr("app.database.time.monotonic", lambda: now)
+    with database.write():
+        pass
+    other = Database(str(database.url))
+    for version in range(1, 50):
+        with other.write() as connection:
+            connection.execute(update(registry_clock).values(version=version))
+            assert database.glance(statement) == version - 1
+        assert database.glance(statement) == version
+    other.close()
 
 
 def test_a_glance_at_a_database_that_does_not_answer_says_so() -> None:
