@@ -170,7 +170,7 @@ def _check_together(values: Mapping[str, Any], wrong: set[str]) -> list[FieldErr
         if not values[name]:
             message = f"is needed with PERSONA_BACKEND={values['PERSONA_BACKEND']}"
             errors.append(FieldError(field=name, message=message))
-    if values["EMBEDDING_MODEL"] and not values["PERSONA_URL"]:
+    if values["EMBEDDING_MODEL"] and not values["PERSONA_URL"] and "PERSONA_URL" not in wrong:
         message = "needs PERSONA_URL, the server that has the model"
         errors.append(FieldError(field="EMBEDDING_MODEL", message=message))
     if "STATE_DIR" not in wrong and _is_within_space(values):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from marshmallow import Schema, ValidationError, fields, validate
+from requests import Request
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -59,9 +60,18 @@ def _check_zone(value: str) -> None:
 
 
 def _check_url(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValidationError(f"{value!r} is not an address such as http://127.0.0.1:8100")
+    """Refuse what no request can be made for; the address is not told, it may hold a password."""
+    try:
+        parts = urlsplit(value)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        # made ready as for sending, so that what cannot be sent is told now and not by every run
+        Request("POST", value).prepare()
+    except UnicodeEncodeError:
+        raise ValidationError("holds a name or password that cannot be sent in Latin-1") from None
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValidationError("is not an address such as http://127.0.0.1:8100")
 
 
 def _check_database(value: str) -> None:
@@ -73,11 +83,15 @@ def _check_database(value: str) -> None:
         raise ValidationError("must begin with sqlite:/// or postgresql://")
 
 
+def _check_key(value: str) -> None:
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValidationError("must be ASCII without blanks and control characters")
+
+
 def _check_token(value: str) -> None:
     if len(value) < SHORTEST_TOKEN:
         raise ValidationError(f"must have at least {SHORTEST_TOKEN} characters")
-    if not value.isascii() or any(character.isspace() for character in value):
-        raise ValidationError("must be ASCII without blanks")
+    _check_key(value)
 
 
 def _check_file(value: str) -> None:
@@ -85,11 +99,6 @@ def _check_file(value: str) -> None:
         read_plain(Path(value), most_bytes=_LARGEST_FILE)
     except UnfitFile as error:
         raise ValidationError(f"{value!r} {error.detail}") from error
-
-
-def _check_key(value: str) -> None:
-    if not value.isascii() or not value.isprintable() or " " in value:
-        raise ValidationError("must be ASCII without blanks")
 
 
 def _default(text: str, help_text: str) -> dict[str, Any]:

@@ -94,7 +94,9 @@ def test_loopback_needs_none(host: str) -> None:
     assert read_settings({"HOST": host}).api_token is None
 
 
-@pytest.mark.parametrize("token", ["k" * 31, "k" * 16 + " " + "k" * 16, "ü" * 40])
+@pytest.mark.parametrize(
+    "token", ["k" * 31, "k" * 16 + " " + "k" * 16, "ü" * 40, "k" * 32 + "\x01", "k" * 32 + "\x7f"]
+)
 def test_a_token_that_is_too_weak_or_cannot_be_sent_is_refused(token: str) -> None:
     assert "API_TOKEN" in wrong(API_TOKEN=token)
 
@@ -149,9 +151,40 @@ def test_the_key_of_a_model_may_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_a_key_that_cannot_be_sent_is_refused_without_being_repeated() -> None:
-    for key in ("sk 123", "sk-\u00fc", "sk-\x01"):
+    for key in (
+        "sk 123",
+        "sk-\u00fc",
+        "sk-\u20ac",
+        "sk-\x01",
+        "sk-\x7f",
+        "sk-\r\nX: 1",
+        "sk-\udcff",
+    ):
         message = wrong(**MODEL, PERSONA_API_KEY=key)["PERSONA_API_KEY"]
-        assert key not in message
+        assert message == "must be ASCII without blanks and control characters"
+
+
+@pytest.mark.parametrize(
+    "user", ["€:hidden", "%E2%82%AC:hidden", "ada:hidden%E2%82%AC", "ada:hidden\u2026"]
+)
+def test_a_password_in_an_address_that_cannot_be_sent_is_refused_and_not_told(user: str) -> None:
+    message = wrong(**{**MODEL, "PERSONA_URL": f"http://{user}@127.0.0.1:9"})["PERSONA_URL"]
+    assert message == "holds a name or password that cannot be sent in Latin-1"
+
+
+@pytest.mark.parametrize(
+    "rest", ["h:99999", "h:x", "[::1", "*x", "a b", "h\r\nX: 1", "h\x7f", ".de", "", "é\u200b.de"]
+)
+def test_an_address_that_nothing_can_be_sent_to_is_refused_and_not_told(rest: str) -> None:
+    environment = {**MODEL, "EMBEDDING_MODEL": "m", "PERSONA_URL": f"http://ada:hidden@{rest}"}
+    message = "is not an address such as http://127.0.0.1:8100"
+    assert wrong(**environment) == {"PERSONA_URL": message}
+    assert "hidden" not in wrong(PERSONA_URL="ftp://ada:hidden@h")["PERSONA_URL"]
+
+
+@pytest.mark.parametrize("rest", ["h/é€", "ü.de", "[::1]:8000", "ada:h%C3%A9@h:1/v1", "h_x?a=€"])
+def test_an_address_may_hold_what_is_written_otherwise_when_it_is_sent(rest: str) -> None:
+    assert read_settings({**MODEL, "PERSONA_URL": f"http://{rest}"}).persona_url
 
 
 def test_a_wrong_table_of_prices_stops_the_start_with_a_message(tmp_path: Path) -> None:
