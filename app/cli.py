@@ -202,7 +202,8 @@ def execute_due() -> None:
         ended = [_wait(services, run_id) for run_id in services.planner.plan_all_due()]
         click.echo(f"executed {len(ended)}")
         for one in ended:
-            click.echo(f"  {one.task_id}: {one.status}")
+            how = one.status if one.status is Status.SUCCEEDED else ending(one)
+            click.echo(f"  {one.task_id}: {how}")
 
 
 @persona.command("runs")

@@ -1,16 +1,24 @@
 """The command line as somebody meets it: what it answers, what it logs, how it tells mistakes."""
 
 import json
+import os
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from app.api.lifecycle import prepare
 from app.cli import persona
-from app.config import read_settings
+from app.config import make_state_dir, read_settings
+from app.core.clock import FakeClock
 from app.core.errors import LedgerUnavailable, SettingsError
+from app.migrations import upgrade
+from app.wiring import build
+from tests.house import OWNER, definition
 
 
 @pytest.fixture
@@ -83,6 +91,34 @@ def test_a_run_that_fails_tells_its_reason_and_its_error_on_stderr(
     monkeypatch.setenv("PERSONA_URL", "http://127.0.0.1:9")
     said = told("run", "daily_reflection").splitlines()[-1]
     assert re.match(r"failed, run \w+: persona_unreachable: .*127\.0\.0\.1", said)
+
+
+def owe_a_run_of(*definitions: Mapping[str, Any]) -> None:
+    """Have tasks that nobody has looked at for two hours, instead of the default ones."""
+    clock = FakeClock(datetime.now(UTC) - timedelta(hours=2))
+    services = build(read_settings(os.environ), clock=clock)
+    make_state_dir(services.settings)
+    upgrade(services.database)
+    for one in definitions:
+        services.registry.create({**one, "missed_window": "6h"}, OWNER)
+    services.database.close()
+
+
+def test_of_the_runs_that_were_due_each_that_failed_tells_its_reason_and_error_in_one_line(
+    folder: Path,
+) -> None:
+    promised = {"expects": [{"path": "scratch/long.md", "min_bytes": 8_000_000}]}
+    owe_a_run_of(
+        definition("goes_well", schedule="hourly"),
+        definition("writes_little", schedule="hourly", **promised),
+    )
+    result = invoke("execute-due")
+    assert result.exit_code == 0, result.output
+    executed, *lines = result.stdout.splitlines()
+    assert executed == "executed 2"
+    well, little = sorted(lines)
+    assert well == "  goes_well: succeeded"
+    assert re.fullmatch(r"  writes_little: failed, run \w{26}: no_effect: .*long\.md.*", little)
 
 
 def test_runs_of_a_task_that_never_was_are_not_found_and_those_of_a_deleted_one_are(
