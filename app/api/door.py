@@ -15,6 +15,8 @@ from marshmallow import Schema
 from werkzeug.routing import BaseConverter
 
 from app.api import inputs
+from app.core.errors import PersonaTasksError, RunNotFound
+from app.persona.errors import MemoryNotFound
 from app.tasks.schema import TASK_ID
 
 View = TypeVar("View", bound=Callable[..., Response])
@@ -22,6 +24,10 @@ View = TypeVar("View", bound=Callable[..., Response])
 TASK_PATH = "/tasks/<task_id:task_id>"
 MEMORY_PATH = "/memories/<run_id:memory_id>"
 
+_NOT_FOUND: Mapping[str, Callable[[str], PersonaTasksError]] = {
+    "run_id": RunNotFound,
+    "memory_id": MemoryNotFound,
+}
 _ALWAYS = (400, 401, 421, 500, 503)
 _ON_CHANGES = (403, 413, 415)
 
@@ -33,9 +39,11 @@ class TaskIdConverter(BaseConverter):
 
 
 class RunIdConverter(BaseConverter):
-    """An id of a run in a path, or of anything else that is named by app.core.ids."""
+    """An id of a run in a path, or of anything else that is named by app.core.ids.
 
-    regex = inputs.RUN_ID.pattern
+    Any text that could stand there is taken for one: what has not the form of an id belongs to
+    nothing, and is answered like an id that belongs to nothing.
+    """
 
 
 class SpacePathConverter(BaseConverter):
@@ -142,6 +150,7 @@ class Door(Blueprint):  # type: ignore[misc]  # it has no types
         def decorate(view: View) -> View:
             @wraps(view)
             def asked(**in_path: Any) -> Response:
+                _refuse_what_is_no_id(in_path)
                 return view(**in_path, **takes.read())
 
             documented = self.doc(responses=responses, **takes.documented())(asked)
@@ -149,6 +158,14 @@ class Door(Blueprint):  # type: ignore[misc]  # it has no types
             return view
 
         return decorate
+
+
+def _refuse_what_is_no_id(in_path: Mapping[str, Any]) -> None:
+    """Raise that nothing is found under a text that no id can be, before a database is asked."""
+    for name, not_found in _NOT_FOUND.items():
+        given = in_path.get(name)
+        if given is not None and inputs.RUN_ID.fullmatch(given) is None:
+            raise not_found(given)
 
 
 def _refusals(method: str, path: str, takes: Takes) -> set[int]:

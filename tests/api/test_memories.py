@@ -50,6 +50,7 @@ def test_a_memory_is_kept_shown_listed_found_and_forgotten(client: FlaskClient) 
     assert body_of(client.delete(place))["success"] is True
     assert client.get(place).status_code == client.delete(place).status_code == 404
     assert body_of(client.get(place))["type"] == "/problems/memory-not-found"
+    assert body_of(client.get(f"{PATH}/nope"))["detail"] == "Memory not found: nope"
     assert texts(client, "/search?q=ada") == []
 
 

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask.testing import FlaskClient
@@ -72,12 +73,17 @@ def test_a_run_that_was_begun_twice_shows_both_attempts(
     ]
 
 
-@on_sqlite
-@pytest.mark.parametrize("run_id", ["0" * 26, "x", "0" * 27, "%00" * 26, "Z" * 26])
-def test_an_unknown_run_is_not_found(client: FlaskClient, run_id: str) -> None:
-    response = client.get(f"/api/runs/{run_id}")
-    assert response.status_code == 404
-    assert response.content_type == "application/problem+json"
+@pytest.mark.parametrize("run_id", ["0" * 26, "nope", "0" * 27, "%00" * 26, "Z" * 26, "%ff é"])
+def test_an_unknown_run_is_not_found_whatever_its_id_looks_like(
+    client: FlaskClient, run_id: str
+) -> None:
+    path = f"/api/runs/{run_id}"
+    asked = [client.get(path), client.get(f"{path}/diff"), client.post(f"{path}/revert")]
+    for response in asked:
+        assert response.content_type == "application/problem+json"
+        problem = body_of(response)
+        assert (problem["status"], problem["type"]) == (404, "/problems/run-not-found")
+        assert problem["detail"] == f"Run not found: {unquote(run_id)}"
 
 
 def test_runs_come_page_by_page_newest_first_without_gap_or_repetition(
