@@ -12,7 +12,7 @@ from marshmallow import ValidationError
 from app.api.memory_schemas import NewMemory
 from app.cli_parts import InstantParameter, opened, table, told, when
 from app.core import strict_json
-from app.core.errors import BadJson
+from app.core.errors import BadJson, FieldError
 from app.persona.memory.memory import KIND, Draft, Memory, Query, Within
 from app.persona.memory.store import MOST_AT_ONCE
 from app.persona.words import one_line
@@ -125,10 +125,14 @@ def _drafts(file: BinaryIO, now: datetime, tell: Callable[[int, str], None]) -> 
             yield _draft(line, now)
         except ValidationError as error:
             wrong = field_errors(error.messages_dict)
-            named = (e.field.replace("_schema", "line") + " " + e.message for e in wrong)
-            tell(number, one_line("; ".join(named), 300))
+            tell(number, one_line("; ".join(map(_sentence, wrong)), 300))
         except BadJson as error:
             tell(number, error.detail)
+
+
+def _sentence(wrong: FieldError) -> str:
+    # of the whole line marshmallow says _schema, and "line 3" stands before it already
+    return wrong.message if wrong.field == "_schema" else f"{wrong.field} {wrong.message}"
 
 
 def _draft(line: bytes, now: datetime) -> Draft:

@@ -54,6 +54,7 @@ def test_lines_that_are_wrong_are_named_and_the_rest_is_imported(space: Path) ->
     told = result.stderr.splitlines()
     named = [line.split(":")[0] for line in told if line.startswith("line ")]
     assert named == [f"line {number}" for number in (2, 4, 5, 6, 7, 8, 10)]
+    assert "line 6: must be a JSON object" in told
     assert "line 7: origin is not known here" in told
     assert told[-1] == "left out 7"
 
