@@ -292,7 +292,7 @@ def desk(action: str) -> None:
         if action == "confirm":
             services.desk.confirm(_AUTHOR)
         elif action == "restore":
-            services.desk.restore(_AUTHOR)
+            services.restore_desk(_AUTHOR)
         status = services.desk.status()
         for sentence in sentences(status.errors, status.held, status.path.name):
             click.echo(sentence)

@@ -26,7 +26,7 @@ from app.persona.history.store import Store
 from app.persona.kept_answers import KeptAnswers
 from app.persona.memory.meaning import Meaning
 from app.persona.memory.store import Memories
-from app.persona.space import ensure_space
+from app.persona.space import ensure_space, restore_readme
 from app.persona.tools.lending import Lending
 from app.persona.tools.tasks import task_tools
 from app.persona.window import Window
@@ -134,6 +134,14 @@ class Services:
         self.engine.start()
         if ticking:
             self.watcher.start()
+
+    def restore_desk(self, author: Author) -> None:
+        """Write tasks.json again as `Desk.restore` does, and the README.md beside it if it is gone.
+
+        Raises what `Desk.restore` raises.
+        """
+        self.desk.restore(author)
+        restore_readme(self.settings.persona_space, "tasks")
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""

@@ -38,5 +38,7 @@ def test_removals_that_wait_are_told_with_what_can_be_done(file: Path) -> None:
     assert held.startswith("tasks.json: the file was emptied; these tasks stay in force")
     assert "daily_reflection" in held
     assert "desk confirm" in advice
+    file.with_name("README.md").unlink()
     assert told("restore") == ["tasks.json is in order"]
+    assert file.with_name("README.md").read_text().startswith("# tasks")
     assert "daily_reflection" in file.read_text()

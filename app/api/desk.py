@@ -42,7 +42,7 @@ def confirm() -> Response:
 )
 def restore() -> Response:
     """Write tasks.json again as it was, with what is in force"""
-    serving().services.desk.restore(author())
+    serving().services.restore_desk(author())
     return _decided("tasks.json was written again")
 
 

@@ -227,6 +227,21 @@ def ensure_space(root: Path) -> None:
         raise SpaceError(f"the persona's space cannot be made in {root}: {error}") from error
 
 
+def restore_readme(root: Path, folder: str) -> None:
+    """Write the README.md of a folder of a new space where it is gone; what stands there stays.
+
+    Raises SpaceError where it cannot be written.
+    """
+    parts = folder.split("/")
+    try:
+        with held(os.open(root, _ROOT)) as space, held(Walk().open(space, parts, FOLDER)) as opened:
+            _write_readme(opened, parts)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise SpaceError(f"`{folder}/README.md` cannot be written: {error}") from error
+
+
 def skeleton_folders() -> list[str]:
     """Return the folders of a new space, outer ones first; `""` is the space itself."""
     found = [path.parent.relative_to(_SKELETON) for path in _SKELETON.rglob("README.md")]
@@ -243,4 +258,8 @@ def _make_folder(space: int, parts: Sequence[str]) -> None:
                 return
     with held(walk.open(space, parts, FOLDER)) as folder:
         if not os.listdir(folder):  # noqa: PTH208  a descriptor, not a path
-            create(folder, "README.md", _SKELETON.joinpath(*parts, "README.md").read_bytes())
+            _write_readme(folder, parts)
+
+
+def _write_readme(folder: int, parts: Sequence[str]) -> None:
+    create(folder, "README.md", _SKELETON.joinpath(*parts, "README.md").read_bytes())

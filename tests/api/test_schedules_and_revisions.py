@@ -206,9 +206,13 @@ def test_held_removals_are_shown_and_may_be_confirmed(
 
 
 def test_held_removals_may_be_undone(client: FlaskClient, services: Services) -> None:
+    readme = services.settings.persona_space / "tasks" / "README.md"
+    before = readme.read_text()
+    readme.unlink()
     hold_removals(services)
     body = body_of(client.post("/api/desk/restore"))
     assert body["desk"]["held"] is None
     assert body_of(client.get("/api/tasks"))["total"] == 5
     path = services.settings.persona_space / "tasks" / "tasks.json"
     assert len(json.loads(path.read_text())["tasks"]) == 5
+    assert readme.read_text() == before

@@ -26,6 +26,7 @@ from app.persona.space import (
     Space,
     SpaceFile,
     ensure_space,
+    restore_readme,
     skeleton_folders,
     space_file,
 )
@@ -475,6 +476,30 @@ def test_a_space_is_not_made_through_a_link(tmp_path: Path, outside: Path) -> No
     (root / "tasks").symlink_to(outside)
     with pytest.raises(SpaceError):
         ensure_space(root)
+    assert names(outside) == ["secret.md"]
+
+
+def test_a_readme_that_is_gone_is_written_again_and_another_one_is_left(
+    tmp_path: Path, outside: Path
+) -> None:
+    ensure_space(tmp_path / "space")
+    readme = tmp_path / "space" / "tasks" / "README.md"
+    readme.unlink()
+    restore_readme(tmp_path / "space", "tasks")
+    assert everything(tmp_path / "space") == everything(SKELETON)
+    readme.write_text("my own")
+    restore_readme(tmp_path / "space", "tasks")
+    assert readme.read_text() == "my own"
+    readme.unlink()
+    readme.symlink_to(outside / "new.md")
+    restore_readme(tmp_path / "space", "tasks")
+    assert names(outside) == ["secret.md"]
+
+
+def test_a_readme_that_cannot_be_written_says_so(tmp_path: Path, outside: Path) -> None:
+    (tmp_path / "tasks").symlink_to(outside)
+    with pytest.raises(SpaceError, match=r"`tasks/README.md` cannot be written"):
+        restore_readme(tmp_path, "tasks")
     assert names(outside) == ["secret.md"]
 
 
