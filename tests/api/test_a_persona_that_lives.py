@@ -144,7 +144,7 @@ def test_a_default_task_is_lived_shown_and_taken_back(
     done = run(client, task_id)
     assert (done["status"], done["reason"]) == ("succeeded", None), done["error"]
     assert done["response"] == ANSWER
-    assert file.read_text() == f"# Mine\n\n## Tuesday\n\nAda was here. ({path})"
+    assert file.read_text() == f"# Mine\n\n## Tuesday\n\nAda was here. ({path})\n"
 
     first = server.bodies[0]["messages"]
     assert plainly(preview["messages"]) == plainly(first)

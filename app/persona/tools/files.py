@@ -112,8 +112,9 @@ class FileTools:
             ),
             Tool(
                 name="append_file",
-                description="Add text at the end of a file, after an empty line. Makes the file "
-                "and its folders where they do not exist. The way to write to journals.",
+                description="Add text at the end of a file, after an empty line; where it does "
+                "not end with a newline, one is added. Makes the file and its folders where they "
+                "do not exist. The way to write to journals.",
                 arguments=_AppendFile,
                 act=self.append,
                 limits=f"A file has at most {size}. {_SERVICE}",
@@ -188,9 +189,10 @@ class FileTools:
         return f"`{path}` now holds these {len(content)} characters"
 
     def append(self, arguments: Mapping[str, Any], use: Use) -> str:
-        """Add a text to a file."""
+        """Add a text to a file, with its last line ended: whoever else adds begins a new one."""
         path, content = arguments["path"], arguments["content"]
-        self._hands.append_text(path, content, use.deadline, use.request.changes)
+        ended = content if content.endswith("\n") else f"{content}\n"
+        self._hands.append_text(path, ended, use.deadline, use.request.changes)
         return f"{len(content)} characters were appended to `{path}`"
 
     def edit(self, arguments: Mapping[str, Any], use: Use) -> str:

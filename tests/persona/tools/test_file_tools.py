@@ -172,6 +172,20 @@ def test_files_are_written_appended_to_edited_moved_and_deleted(
     assert not (root / "old/plan.md").exists()
 
 
+def test_what_is_appended_begins_and_ends_a_line_whoever_writes_before_and_after(
+    root: Path, calling: Calling
+) -> None:
+    file = root / "log.md"
+    for content in ("Water.", "Weed.\n", "Rest.\n\n"):
+        calling.ok("append_file", path="log.md", content=content)
+    assert file.read_text() == "Water.\n\nWeed.\n\nRest.\n\n"
+    with file.open("a") as written_by_a_script:
+        written_by_a_script.write("Sleep.")
+    calling.ok("append_file", path="log.md", content="Wake.")
+    assert file.read_text().splitlines()[-3:] == ["Sleep.", "", "Wake."]
+    assert file.read_text().endswith("Wake.\n")
+
+
 @pytest.mark.parametrize(
     ("content", "old", "why"),
     [
