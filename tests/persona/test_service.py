@@ -259,7 +259,11 @@ def free_port() -> int:
     return port
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "no-such-host.invalid"])
+NO_NAMES = ["no-such-host.invalid", "no..name", f"{'x' * 64}.invalid"]
+"""The first is looked up in vain; the others cannot even be asked for, which is another error."""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", *NO_NAMES])
 def test_a_connection_that_cannot_be_made_never_reached_anybody(host: str) -> None:
     url = "http://" + host.format(port=free_port())
     error = fail(ServicePersona(url, SystemClock()))

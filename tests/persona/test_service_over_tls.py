@@ -1,17 +1,22 @@
 """The same promises where the persona service speaks TLS."""
 
+import os
 import shutil
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from app.core.clock import SystemClock
+from app.persona.client import Deadline
+from app.persona.connections import Connection
 from app.persona.errors import PersonaTimeout, PersonaTooLong, PersonaUnreachable
+from app.persona.incoming import Incoming
 from app.persona.service import ServicePersona
 from tests.persona.evil import EvilPersona
 from tests.persona.given import a_real_deadline, a_request
@@ -90,6 +95,39 @@ def test_certificates_that_are_not_there_are_told(server: EvilPersona, tmp_path:
     persona = ServicePersona(server.url("ok"), SystemClock(), trusted=str(tmp_path / "none.pem"))
     with pytest.raises(PersonaUnreachable, match="No such file"):
         persona.reply(a_request(), a_real_deadline(10))
+
+
+class Watched(Connection):
+    """A connection that notes its sockets as the system names them."""
+
+    made: str = ""
+
+    def _first_that_answers(self, deadline: Deadline) -> socket.socket:
+        sock = super()._first_that_answers(deadline)
+        self.made = f"socket:[{os.fstat(sock.fileno()).st_ino}]"
+        return sock
+
+
+def open_files() -> set[str]:
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(descriptor.readlink()))
+    return found
+
+
+@pytest.mark.parametrize("trusted", ["nobody", "no-such-file.pem"])
+def test_where_no_tls_comes_about_the_socket_is_closed_at_once(
+    server: EvilPersona, tmp_path: Path, trusted: str
+) -> None:
+    file = None if trusted == "nobody" else str(tmp_path / trusted)
+    connection = Watched(server.url("ok"), trusted=file)
+    with pytest.raises(PersonaUnreachable) as caught:
+        connection.ask(b"", Incoming(), a_real_deadline(10))
+    # the error is still at hand, and with it all that would close the socket when it is forgotten
+    assert caught.value.__traceback__ is not None
+    assert connection.made
+    assert connection.made not in open_files()
 
 
 @pytest.mark.parametrize("mode", ["hang", "trickle-headers", "trickle-body"])

@@ -65,12 +65,13 @@ def test_one_that_is_free_is_taken_before_another_is_made(crew: Crew) -> None:
     assert set(watched.begun) == {"asks_0"}
 
 
-def test_work_that_breaks_costs_no_thread(crew: Crew) -> None:
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
+def test_work_that_breaks_costs_no_thread(crew: Crew, error: type[BaseException]) -> None:
     ended = threading.Semaphore(0)
 
     def breaks() -> None:
         ended.release()
-        raise ValueError
+        raise error
 
     for _ in range(9):
         crew.submit(breaks)

@@ -12,6 +12,7 @@ from app.tasks.desk_report import SyncReport
 from app.tasks.space_file import Signature, SpaceFile
 from app.tasks.watcher import EVERY, Watcher
 from tests.conftest import on_sqlite
+from tests.house import OWNER, definition
 from tests.tasks.place import Place
 
 pytestmark = on_sqlite
@@ -99,6 +100,21 @@ def test_a_look_for_another_reason_does_not_show_the_crowd(place: Place, watchin
 
 def test_a_crowd_that_has_no_end_is_shown_now_and_then(place: Place, watching: Watcher) -> None:
     assert crowd(place, watching, READ_OUT_WAITS + timedelta(seconds=2)) > 0
+
+
+def test_a_file_that_is_missing_does_not_wait_until_a_crowd_has_ended(
+    place: Place, watching: Watcher
+) -> None:
+    for task_id in ("a", "b"):
+        place.registry.delete(task_id, OWNER)
+    looks(place, watching, 40)
+    place.path.unlink()
+    for number in range(int(timedelta(seconds=3) / EVERY)):
+        # what came and went again counts as run state: there is no task for the file to show
+        place.registry.create(definition(f"c{number}"), OWNER)
+        place.registry.delete(f"c{number}", OWNER)
+        looks(place, watching, 1)
+    assert place.content()["tasks"] == []
 
 
 def test_a_deleted_and_a_half_written_file_are_looked_at_again(
