@@ -35,11 +35,10 @@ _PATTERN_OF = 10
 class Felt:
     """What came of one answer.
 
-    `text` is the answer without the inner view. `reconciliation` is None where neither view names
-    a feeling. `before` and `after` are the mood; they are the same where nothing was noted.
+    `reconciliation` is None where neither view names a feeling. `before` and `after` are the mood;
+    they are the same where nothing was noted.
     """
 
-    text: str
     reconciliation: Mapping[str, Any] | None
     affect: Affect
     before: Affect = NEUTRAL
@@ -140,7 +139,6 @@ class Feelings:
         before = self._before(now)
         found = reconcile(felt, seen, now, before) if felt or seen.affect else None
         result = Felt(
-            text=visible,
             reconciliation=found.as_dict() if found else None,
             affect=found.reconciled if found else NEUTRAL,
             before=before,
