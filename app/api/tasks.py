@@ -1,5 +1,6 @@
 """The tasks: list, show, create, change, delete."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -98,6 +99,7 @@ def due_tasks() -> Response:
 )
 def create_task(body: dict[str, Any], headers: dict[str, Any]) -> Response:
     """Create a task"""
+    _refuse_unknown_tools(body)
     request = Request.of(headers.get("key"), body)
     revision = create_once(services(), body, author(), request)
     return answer(
@@ -127,6 +129,7 @@ def change_task(task_id: str, body: dict[str, Any], headers: dict[str, Any]) -> 
     """
     if body.pop("id", None) not in {None, task_id}:
         raise InvalidInput([FieldError(field="id", message="cannot be changed")])
+    _refuse_unknown_tools(body)
     changes = {
         field: value
         for field, value in body.items()
@@ -161,3 +164,13 @@ def delete_task(task_id: str, headers: dict[str, Any]) -> Response:
     held = held_revision(registry, task_id, headers.get("if_match"))
     registry.delete(task_id, author(), if_revision=held)
     return answer({"success": True, "task_id": task_id, "message": "Task deleted successfully"})
+
+
+def _refuse_unknown_tools(body: Mapping[str, Any]) -> None:
+    """Refuse tools that there are not: a run would do without them and only note it."""
+    known = services().being.toolbox.names
+    unknown = [name for name in body.get("tools") or () if name not in known]
+    if unknown:
+        named = ", ".join(map(repr, unknown))
+        message = f"there is no tool {named}; there are: {', '.join(known)}"
+        raise InvalidInput([FieldError(field="tools", message=message)])

@@ -49,6 +49,7 @@ FITTING = {
     "paused_until": ["3d", "2999-12-01T09:00", "2999-12-01T09:00:00Z"],
     "missed_window": ["1h", "PT30M"],
     "timeout": ["5m", "1h30m"],
+    "tools": [["read_file", "recall"], []],
     "message": ["How are the tomatoes?", "東京の猫 🌙"],
     "text": ["Ada asked about the tomatoes.", "東京の猫 🌙"],
     "at": ["2026-11-20T09:00:00Z"],

@@ -181,6 +181,21 @@ def test_a_change_names_its_wrong_fields(client: FlaskClient) -> None:
 
 
 @on_sqlite
+def test_tools_that_there_are_not_are_named_with_those_that_there_are(
+    client: FlaskClient, services: Services
+) -> None:
+    known = ", ".join(services.being.toolbox.names)
+    wrong = {"tools": f"there is no tool 'fly', 'RECALL'; there are: {known}"}
+    tools = ["fly", "recall", "RECALL"]
+    assert wrong_fields(client.post("/api/tasks", json={**PLANNING, "tools": tools})) == wrong
+    assert client.get("/api/tasks/weekly_planning").status_code == 404
+    assert wrong_fields(client.patch(REFLECTION, json={"tools": tools})) == wrong
+    assert body_of(client.get(REFLECTION))["revision"] == 1
+    for fitting in (["recall", "run_script"], [], None):
+        assert client.patch(REFLECTION, json={"tools": fitting}).status_code == 200
+
+
+@on_sqlite
 def test_an_unknown_task_cannot_be_changed(client: FlaskClient) -> None:
     response = client.patch("/api/tasks/unknown", json={"enabled": False})
     assert (response.status_code, body_of(response)["type"]) == (404, "/problems/task-not-found")
