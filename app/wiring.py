@@ -64,7 +64,14 @@ from app.tasks.schema import expected_of
 from app.tasks.space_file import SpaceFile
 from app.tasks.task import Author, Expected
 from app.tasks.watcher import Watcher
-from app.wiring_between import Book, Later, Upkeep, capabilities_of, feeling_of
+from app.wiring_between import (
+    Book,
+    Later,
+    Upkeep,
+    capabilities_of,
+    feeling_of,
+    files_meant_by,
+)
 from app.wiring_persona import Being, build_being, lives_here, meaning_of
 
 log = structlog.get_logger(__name__)
@@ -220,13 +227,14 @@ def build(
         [memories.unlive, being.moods.unlive],
         AuthoredTasks(registry, database, TaskTimetable(book), clock),
     )
+    task_book, defaults = Book(registry, desk, clock), _defaults()
     runner = Runner(
         being.persona,
-        Book(registry, desk, clock),
+        task_book,
         clock,
         longest=settings.persona_timeout,
-        recorder=SpaceRecorder(space),
-        defaults=_defaults(),
+        recorder=SpaceRecorder(space, files_meant_by(task_book, defaults)),
+        defaults=defaults,
         inner_life=being.inner_life,
     )
     processes = Processes(database, clock, ids, this_place())

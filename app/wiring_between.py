@@ -7,15 +7,17 @@ from typing import Any
 import structlog
 
 from app.core.clock import Clock
-from app.core.errors import PersonaTasksError
+from app.core.errors import PersonaTasksError, RevisionNotFound
 from app.persona.capabilities import capabilities
 from app.persona.chatting import CHAT_TOOLS
 from app.persona.client import Holding
+from app.runs.contract import promised, tidy
 from app.runs.executions import Executions
+from app.runs.recording import MeantFiles
 from app.runs.run import Run
 from app.tasks.desk import Desk
 from app.tasks.registry import Registry
-from app.tasks.task import Task
+from app.tasks.task import Expected, Task
 from app.wiring_persona import Being
 
 log = structlog.get_logger(__name__)
@@ -44,6 +46,19 @@ class Book:
             self._refused_until = now + 1.0
             self._refused = self._desk.refused()
         return self._refused
+
+
+def files_meant_by(book: Book, defaults: Mapping[str, Sequence[Expected]]) -> MeantFiles:
+    """Return what tells which files a run is meant to change, also where it is not judged by it."""
+
+    def meant(task_id: str, revision: int) -> set[str]:
+        try:
+            task = book.task_at(task_id, revision)
+        except RevisionNotFound:
+            return set()
+        return {tidy(expected.path) for expected in promised(task, defaults, has_hands=True)}
+
+    return meant
 
 
 def feeling_of(being: Being, clock: Clock) -> Callable[[], Mapping[str, Any]]:

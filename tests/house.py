@@ -47,6 +47,7 @@ from app.schedule.timetable import TaskTimetable
 from app.tasks.authored import AuthoredTasks
 from app.tasks.registry import Registry
 from app.tasks.task import Author, Expected, Task
+from app.wiring_between import files_meant_by
 
 OWNER = Author(kind="owner")
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -175,7 +176,7 @@ class House:
             self,
             self.clock,
             longest=timedelta(minutes=15),
-            recorder=SpaceRecorder(self.space),
+            recorder=SpaceRecorder(self.space, files_meant_by(self, defaults or {})),
             defaults=defaults,
         )
         self.engine = Engine(

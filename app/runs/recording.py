@@ -1,6 +1,6 @@
 """What a run changes in the space: announced before, compared after, by whom it was."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,11 +16,24 @@ from app.persona.errors import PersonaCancelled
 from app.persona.history.files import SpaceFiles, normal
 from app.persona.history.snapshots import FileChange, Snapshots
 from app.persona.history.store import NOT_KEPT, Store
+from app.runs.attribution import Meant, attribute
 from app.runs.contract import Changed, change_between
 from app.runs.ledger import Claim
 from app.runs.trail import EVERYTHING, Kind, Step, Trail, end_of
 
 log = structlog.get_logger(__name__)
+
+
+MeantFiles = Callable[[str, int], Collection[str]]
+"""Says which files a run is meant to change, by the id and the revision of its task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The space as a commit, and when the look at it began."""
+
+    commit: str
+    at: datetime
 
 
 class Recording(Changes, Protocol):
@@ -36,7 +49,7 @@ class Recording(Changes, Protocol):
     def is_silent(self) -> bool:
         """Whether all that is known of the changes is how the space was before."""
 
-    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
+    def finish(self, compared: Collection[str] = (), seen: Look | None = None) -> Sequence[Changed]:
         """Write down what became of each file, and return what the run changed so far.
 
         An earlier attempt's changes that were not taken back are among them. Those of the files
@@ -52,7 +65,7 @@ class Recorder(Protocol):
     def begin(self, claim: Claim) -> Recording:
         """Begin to record an attempt; nothing is looked at yet."""
 
-    def look(self, claims: Sequence[Claim]) -> str | None:
+    def look(self, claims: Sequence[Claim]) -> Look | None:
         """Look at the space once for several attempts that have ended; return what `finish` takes.
 
         Raises SpaceError.
@@ -67,7 +80,7 @@ class Unchanged(Unrecorded):
     def look_first(self) -> None:
         """Do nothing."""
 
-    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
+    def finish(self, compared: Collection[str] = (), seen: Look | None = None) -> Sequence[Changed]:
         return ()
 
 
@@ -77,7 +90,7 @@ class NoRecorder:
     def begin(self, claim: Claim) -> Recording:
         return Unchanged()
 
-    def look(self, claims: Sequence[Claim]) -> str | None:
+    def look(self, claims: Sequence[Claim]) -> Look | None:
         return None
 
 
@@ -117,30 +130,37 @@ class Space:
         except SpaceError:
             return NOT_KEPT
 
+    def look(self, claims: Sequence[Claim]) -> Look:
+        """Look at the whole space at the end of these attempts."""
+        at = self.clock.now()
+        return Look(commit=self.snapshots.take("\n".join(_note(claim) for claim in claims)), at=at)
+
     def content(self, content_id: str | None) -> bytes | None:
         """Return what a step names; raise SpaceError where it is not kept."""
         return None if content_id is None else self.store.get(content_id)
 
 
 class SpaceRecorder:
-    """Records what runs change in the space."""
+    """Records what runs change in the space; `meant` helps to tell whose work a change is."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, meant: MeantFiles = lambda *_: ()) -> None:
         self._space = space
+        self._meant = meant
 
     def begin(self, claim: Claim) -> Recording:
-        return _Attempt(self._space, claim)
+        return _Attempt(self._space, claim, self._meant)
 
-    def look(self, claims: Sequence[Claim]) -> str | None:
-        return self._space.snapshots.take("\n".join(_note(claim) for claim in claims))
+    def look(self, claims: Sequence[Claim]) -> Look | None:
+        return self._space.look(claims)
 
 
 class _Attempt:
     """The changes of one attempt; its methods are called by one thread at a time."""
 
-    def __init__(self, space: Space, claim: Claim) -> None:
+    def __init__(self, space: Space, claim: Claim, meant: MeantFiles) -> None:
         self._space = space
         self._claim = claim
+        self._meant = meant
         self._announced: set[str] = set()
         self._commit: str | None = None
         self._since = space.clock.now()
@@ -184,46 +204,78 @@ class _Attempt:
             )
         self._announced.update(new)
 
-    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
+    def finish(self, compared: Collection[str] = (), seen: Look | None = None) -> Sequence[Changed]:
         if not self._announced and self._commit is None:
             return ()
-        space, commit = self._space, seen
-        if commit is None and self._commit is not None:
-            commit = space.snapshots.take(_note(self._claim))
-        if not self._announced and commit == self._commit:
+        space, look = self._space, seen
+        if look is None and self._commit is not None:
+            look = space.look([self._claim])
+        if not self._announced and look is not None and look.commit == self._commit:
             return ()
-        found = changes_of(self._finished(commit), space, compared)
-        if found and commit is None:
+        found = changes_of(self._finished(look), space, compared)
+        if found and look is None:
             self._commit_changes()
         return found
 
     def _commit_changes(self) -> None:
         """Let the run be a commit too; what it changed is written down in any case."""
         try:
-            self._space.snapshots.take(_note(self._claim))
+            self._space.look([self._claim])
         except SpaceError as error:
             log.warning("run.not_committed", run_id=self._claim.run_id, error=error.detail)
 
-    def _finished(self, commit: str | None) -> list[Step]:
+    def _finished(self, look: Look | None) -> list[Step]:
         """End the steps of this attempt and return all of the run, in one transaction."""
         space, run_id, attempt = self._space, self._claim.run_id, self._claim.attempt
         # what is read before the steps are looked at holds nothing that was announced after them
         held = {path: space.held(path) for path in self._announced if path != EVERYTHING}
         unannounced = (
-            space.snapshots.difference(self._commit, commit) if self._commit and commit else []
+            space.snapshots.difference(self._commit, look.commit) if self._commit and look else []
         )
+        meant = self._files_meant() if unannounced and self._silent else Meant()
         now = space.clock.now()
         with space.database.write() as connection:
             if not space.trail.holds(connection, *self._holder):
                 return []
-            everything = self._step(EVERYTHING, self._commit, None, self._since)
-            attribute(connection, space, everything, unannounced, now, silent=self._silent)
+            if unannounced and look is not None:
+                self._attribute(connection, unannounced, look, now, meant)
             for step in space.trail.of_attempt(connection, run_id, attempt):
                 if step.ended_at is None:
                     later = space.trail.of_path(connection, step.path, since=step.number + 1)
-                    after = commit if step.path == EVERYTHING else held.get(step.path)
+                    wide = look.commit if look else None
+                    after = wide if step.path == EVERYTHING else held.get(step.path)
                     space.trail.end(connection, step, end_of(step, later, after), now)
             return space.trail.of_run(connection, run_id)
+
+    def _attribute(
+        self,
+        connection: Connection,
+        changes: Sequence[FileChange],
+        look: Look,
+        now: datetime,
+        meant: Meant,
+    ) -> None:
+        trail, run_id = self._space.trail, self._claim.run_id
+        overlaps = trail.others_running if self._silent else trail.others_everywhere
+        attribute(
+            connection,
+            trail,
+            self._step(EVERYTHING, self._commit, None, self._since),
+            changes,
+            looked_at=look.at,
+            now=now,
+            shared=overlaps(connection, run_id, self._since),
+            meant=meant,
+        )
+
+    def _files_meant(self) -> Meant:
+        """Return what this run, and others that go on now, are meant to change."""
+        with self._space.database.read() as connection:
+            others = self._space.trail.running_beside(connection, self._claim.run_id)
+        return Meant(
+            here=self._meant(self._claim.task_id, self._claim.revision),
+            elsewhere={path for task in others for path in self._meant(*task)},
+        )
 
     def _is_last(self, path: str) -> bool:
         """Say whether the newest step of a file is this attempt's; nobody else announces now."""
@@ -259,45 +311,6 @@ class _Attempt:
 
 def _note(claim: Claim) -> str:
     return f"run {claim.run_id} of {claim.task_id}, attempt {claim.attempt}"
-
-
-def attribute(
-    connection: Connection,
-    space: Space,
-    step: Step,
-    changes: Sequence[FileChange],
-    now: datetime,
-    *,
-    silent: bool,
-) -> None:
-    """Write down as a run's what changed during a step that may have changed any file.
-
-    What anybody announced meanwhile is theirs.
-    """
-    if not changes:
-        return
-    theirs = space.trail.announced(connection, [change.path for change in changes], step.at)
-    overlaps = space.trail.others_running if silent else space.trail.others_everywhere
-    shared = overlaps(connection, step.run_id, step.at)
-    space.trail.add(
-        connection,
-        [
-            Step(
-                path=change.path,
-                run_id=step.run_id,
-                attempt=step.attempt,
-                kind=Kind.RUN,
-                before=change.before.id if change.before else None,
-                after=change.after.id if change.after else None,
-                mode=change.before.mode if change.before else None,
-                shared=shared,
-                at=step.at,
-                ended_at=now,
-            )
-            for change in changes
-            if change.path not in theirs
-        ],
-    )
 
 
 def changes_of(made: Sequence[Step], space: Space, compared: Collection[str] = ()) -> list[Changed]:

@@ -26,7 +26,7 @@ from app.persona.prompt import render_prompt
 from app.persona.words import storable
 from app.runs.contract import Changed, promised, tidy, unmet
 from app.runs.ledger import Claim
-from app.runs.recording import NoRecorder, Recorder, Recording, Unchanged
+from app.runs.recording import Look, NoRecorder, Recorder, Recording, Unchanged
 from app.runs.run import Outcome, Status
 from app.tasks.task import Expected, Task
 
@@ -121,14 +121,14 @@ class Runner:
             is_lost = each.is_silent and seen is None
             yield each, self._closed(each, seen if each.is_silent else None, is_lost=is_lost)
 
-    def _seen(self, claims: Sequence[Claim]) -> str | None:
+    def _seen(self, claims: Sequence[Claim]) -> Look | None:
         try:
             return self._recorder.look(claims)
         except Exception:
             log.exception("space.changes_unknown", runs=len(claims))
             return None
 
-    def _closed(self, answered: Answered, seen: str | None, *, is_lost: bool) -> Outcome:
+    def _closed(self, answered: Answered, seen: Look | None, *, is_lost: bool) -> Outcome:
         try:
             compared = [tidy(each.path) for each in answered.promises]
             changes = None if is_lost else self._changes(answered, compared, seen)
@@ -190,7 +190,7 @@ class Runner:
             log.warning("space.not_looked_at", error=error.detail)
 
     def _changes(
-        self, answered: Answered, compared: Collection[str], seen: str | None
+        self, answered: Answered, compared: Collection[str], seen: Look | None
     ) -> Sequence[Changed] | None:
         """Return what the run changed, None where nobody knows.
 

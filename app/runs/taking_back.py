@@ -16,8 +16,9 @@ from app.persona.errors import HistoryLost
 from app.persona.feelings.mirror import MIRRORS
 from app.persona.history.lines import merged
 from app.persona.history.store import NOT_KEPT
+from app.runs.attribution import Meant, attribute
 from app.runs.history import History
-from app.runs.recording import Space, attribute, is_newer
+from app.runs.recording import Space, is_newer
 from app.runs.tables import runs
 from app.runs.trail import EVERYTHING, Kind, Step, end_of
 from app.tasks.authored import AuthoredTasks
@@ -159,7 +160,7 @@ class TakingBack:
             made = space.trail.of_attempt(connection, run_id, attempt)
         for step in made:
             if step.path == EVERYTHING and step.ended_at is None:
-                commit = space.snapshots.take()
+                looked_at, commit = space.clock.now(), space.snapshots.take()
                 changes = [
                     change
                     for change in space.snapshots.difference(step.before or "", commit)
@@ -167,7 +168,16 @@ class TakingBack:
                 ]
                 with space.database.write() as connection:
                     now = space.clock.now()
-                    attribute(connection, space, step, changes, now, silent=False)
+                    attribute(
+                        connection,
+                        space.trail,
+                        step,
+                        changes,
+                        looked_at=looked_at,
+                        now=now,
+                        shared=space.trail.others_everywhere(connection, run_id, step.at),
+                        meant=Meant(),
+                    )
                     space.trail.end(connection, step, commit, now)
 
     def _close(self, run_id: str, attempt: int) -> None:

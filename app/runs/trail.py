@@ -164,19 +164,17 @@ class Trail:
         found = self.of_path(connection, path, limit=1)
         return found[0] if found else None
 
-    def announced(
+    def meanwhile(
         self, connection: Connection, paths: Collection[str], since: datetime
-    ) -> set[str]:
-        """Return those of the files of which a step was going on then or later."""
+    ) -> dict[str, Step]:
+        """Return the newest step of each of the files that went on then or later."""
         going_on = or_(steps.c.at >= since, steps.c.ended_at >= since, steps.c.ended_at.is_(None))
-        ordered, found = sorted(paths), set[str]()
+        ordered, found = sorted(paths), dict[str, Step]()
         for start in range(0, len(ordered), _BATCH):
             some = steps.c.path.in_(ordered[start : start + _BATCH])
-            found.update(
-                connection.execute(
-                    select(steps.c.path).where(self._is_here(), some, going_on)
-                ).scalars()
-            )
+            query = select(*_STEP).where(self._is_here(), some, going_on)
+            for step in self._found(connection, query.order_by(steps.c.number)):
+                found[step.path] = step
         return found
 
     def others_everywhere(self, connection: Connection, run_id: str, since: datetime) -> bool:
@@ -190,10 +188,17 @@ class Trail:
         return connection.execute(query.limit(1)).first() is not None
 
     def others_running(self, connection: Connection, run_id: str, since: datetime) -> bool:
-        """Say whether another run worked then or later."""
-        ended_later = (runs.c.completed_at >= since) & runs.c.started_at.is_not(None)
+        """Say whether another run worked later than then."""
+        ended_later = (runs.c.completed_at > since) & runs.c.started_at.is_not(None)
         query = select(runs.c.id).where(runs.c.id != run_id, or_(statements.RUNNING, ended_later))
         return connection.execute(query.limit(1)).first() is not None
+
+    def running_beside(self, connection: Connection, run_id: str) -> list[tuple[str, int]]:
+        """Return task id and revision of all other runs that go on."""
+        query = select(runs.c.task_id, runs.c.revision).where(
+            runs.c.id != run_id, statements.RUNNING
+        )
+        return [(row.task_id, row.revision) for row in connection.execute(query.distinct())]
 
     def forget(self, connection: Connection, before: datetime, limit: int) -> int:
         """Remove steps of any space that ended before that time; return how many, up to limit."""
