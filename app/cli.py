@@ -11,7 +11,7 @@ import click
 from app import migrations
 from app.cli_memories import memories
 from app.cli_parts import opened, table, told, when
-from app.cli_runs import audit, diff, execute_due, revert, run, runs
+from app.cli_runs import audit, cancel, diff, execute_due, revert, run, runs
 from app.config import make_state_dir, read_settings
 from app.core.instants import write_instant
 from app.settings_schema import SettingsSchema
@@ -28,7 +28,7 @@ def persona() -> None:
     """Scheduled tasks of a persona; settings come from the environment."""
 
 
-for each in (memories, run, execute_due, runs, diff, revert, audit):
+for each in (memories, run, execute_due, runs, diff, revert, cancel, audit):
     persona.add_command(each)
 
 

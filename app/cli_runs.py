@@ -1,9 +1,10 @@
-"""The commands about runs: run, execute-due, runs, diff, revert, audit."""
+"""The commands about runs: run, execute-due, runs, diff, revert, cancel, audit."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Event
 
 import click
 
@@ -13,6 +14,8 @@ from app.runs.run import Run, Status
 from app.wiring import Services
 
 _WAIT = timedelta(days=1)
+_ENDS_WITHIN = timedelta(seconds=10)
+_LOOK_EVERY = timedelta(milliseconds=200)
 
 
 @click.command("run")
@@ -100,6 +103,23 @@ def revert(run_id: str) -> None:
             click.echo(f"left {path}: somebody changed the same lines since", err=True)
     if taken.conflicts:
         sys.exit(1)
+
+
+@click.command("cancel")
+@click.argument("run_id")
+@told
+def cancel(run_id: str) -> None:
+    """Cancel a run: one that waits never begins, one that goes on is told to end."""
+    with opened() as services:
+        run = services.cancelling.cancel(run_id)
+        end = services.clock.monotonic() + _ENDS_WITHIN.total_seconds()
+        while run.status.is_open and services.clock.monotonic() < end:
+            services.clock.wait(Event(), _LOOK_EVERY)
+            run = services.history.run(run_id)
+    if run.status.is_open:
+        click.echo("told to end; `runs` shows when it has")
+    else:
+        click.echo(ending(run))
 
 
 @click.command("audit")

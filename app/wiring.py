@@ -30,6 +30,7 @@ from app.persona.space import ensure_space, restore_readme
 from app.persona.tools.lending import Lending
 from app.persona.tools.tasks import task_tools
 from app.persona.window import Window
+from app.runs.cancelling import Cancelling
 from app.runs.crew import Crew
 from app.runs.engine import Engine
 from app.runs.executions import Executions
@@ -100,6 +101,7 @@ class Services:
     keys: Keys
     engine: Engine
     executions: Executions
+    cancelling: Cancelling
     planner: Planner
     processes: Processes
     clockwork: Clockwork
@@ -267,6 +269,7 @@ def build(
         filers=ThreadPoolExecutor(_FILERS, thread_name_prefix="file"),
     )
     executions = Executions(database, ledger, history, engine, keys, clock, ids)
+    cancelling = Cancelling(database, history, engine, clock, owner=processes.id)
     planner = Planner(database, registry, settling, clock)
     planning = PlanningThread(planner, clock, on_queued=engine.wake)
     recovery = Recovery(
@@ -298,6 +301,7 @@ def build(
         processes,
         recovery,
         clock,
+        cancelling=cancelling.step,
         upkeep=Upkeep([retention.step, forgetting.step, moods_forgotten], clock),
     )
     return Services(
@@ -319,6 +323,7 @@ def build(
         keys=keys,
         engine=engine,
         executions=executions,
+        cancelling=cancelling,
         planner=planner,
         processes=processes,
         clockwork=clockwork,

@@ -23,6 +23,7 @@ from app.persona.history.files import SpaceFiles
 from app.persona.history.snapshots import Snapshots
 from app.persona.history.store import Store
 from app.persona.memory.store import Memories
+from app.runs.cancelling import Cancelling
 from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History, RunFilter
@@ -192,6 +193,9 @@ class House:
             pool=AtOnce(),
             closers=AtOnce(),
             filers=AtOnce(),
+        )
+        self.cancelling = Cancelling(
+            database, self.history, self.engine, self.clock, owner=self.processes.id
         )
         self.planner = Planner(database, self.registry, self.settling, self.clock)
         self.recovery = Recovery(

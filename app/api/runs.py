@@ -164,6 +164,26 @@ def revert_run(run_id: str) -> Response:
 
 
 @door.on(
+    "POST",
+    "/runs/<run_id:run_id>/cancel",
+    answers={
+        200: Answer(description="The run is cancelled", schema=RunInFull),
+        202: Answer(description="The run is told to end, within seconds", schema=RunInFull),
+    },
+    problems={409},
+)
+def cancel_run(run_id: str) -> Response:
+    """Cancel a run
+
+    One that waits never begins. One that goes on is told to end and is `cancelled`, unless its
+    persona has answered by then; what it changed in the space stays, see `revert`. 409 where it has
+    ended otherwise.
+    """
+    run = services().cancelling.cancel(run_id)
+    return answer(shapes.run_in_full(run), 202 if run.status.is_open else 200)
+
+
+@door.on(
     "GET",
     "/space/history",
     takes=Takes(query=FileQuery()),

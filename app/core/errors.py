@@ -144,6 +144,21 @@ class RunNotFinished(PersonaTasksError):
         return {"run_id": self.run_id}
 
 
+class RunFinished(PersonaTasksError):
+    """The run is finished already."""
+
+    problem = "run-finished"
+    title = "Finished"
+    status = 409
+
+    def __init__(self, run_id: str, status: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"Run {run_id} is finished ({status}); there is nothing to cancel")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"run_id": self.run_id}
+
+
 class NothingToRevert(PersonaTasksError):
     """The run changed nothing that could be taken back."""
 

@@ -6,7 +6,7 @@ at, for all together that ended meanwhile. It holds a place only while it asks.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -183,6 +183,13 @@ class Attempts:
             self._ended.extendleft(reversed(ended))
 
     # ---- the end
+
+    def cancel_some(self, run_ids: Collection[str]) -> None:
+        """Tell these runs to end, those of them that go on here."""
+        with self._lock:
+            told = [each for each in self._going_on.values() if each[0].run_id in run_ids]
+        for _, cancelled in told:
+            cancelled.set()
 
     def cancel(self) -> list[Claim]:
         """Tell all runs that go on to end; return them."""

@@ -5,7 +5,7 @@ thousand runs that end together cost a few commits.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from math import ceil
@@ -105,6 +105,10 @@ class Engine:
     def held_here(self) -> set[str]:
         """Return the ids of the runs that this process works on, or whose end it has to store."""
         return self._attempts.held()
+
+    def cancel(self, run_ids: Collection[str]) -> None:
+        """Tell these runs to end, those of them that go on here."""
+        self._attempts.cancel_some(run_ids)
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""

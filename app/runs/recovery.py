@@ -227,13 +227,16 @@ class Recovery:
             return list(connection.execute(query.where(literal_column("runs.status = 'running'"))))
 
     def _reruns(self, run_ids: Sequence[str]) -> dict[str, bool]:
-        """Return which runs may be run again: those whose task wants it and is still there."""
-        query = select(runs.c.id, runs.c.task_id, runs.c.revision).where(runs.c.id.in_(run_ids))
+        """Return which runs may be run again: those whose task wants it and is still there, and
+        which nobody wants cancelled."""
+        query = select(runs.c.id, runs.c.task_id, runs.c.revision, runs.c.cancel_asked_at)
         with self._database.read() as connection:
-            found = list(connection.execute(query))
+            found = list(connection.execute(query.where(runs.c.id.in_(run_ids))))
         in_force = self._definitions.snapshot().records
         return {
-            row.id: row.task_id in in_force and self._wants_rerun(row.task_id, row.revision)
+            row.id: row.task_id in in_force
+            and row.cancel_asked_at is None
+            and self._wants_rerun(row.task_id, row.revision)
             for row in found
         }
 

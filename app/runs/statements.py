@@ -36,6 +36,9 @@ ANY_DUE = select(select(runs.c.id).where(_IS_DUE).exists())
 # mostly there is none, which a glance tells
 ANY_QUEUED = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued')"
 ANY_RUNNING = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'running')"
+ANY_TO_CANCEL = (
+    "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND cancel_asked_at IS NOT NULL)"
+)
 ANY_UNFILED = "SELECT EXISTS (SELECT 1 FROM runs WHERE filed = 0)"
 NEXT_QUEUED = BulkRead(
     select(

@@ -44,6 +44,7 @@ runs = Table(
     Column("metadata", Json, nullable=True),
     Column("size", Integer, nullable=False, server_default=text("0")),
     Column("filed", Integer, nullable=True),
+    Column("cancel_asked_at", Instant, nullable=True),
     # the invariant of the ledger: one slot, one row (runs by hand have no slot)
     Index("uq_runs_task_id_scheduled_for", "task_id", "scheduled_for", unique=True),
     Index("ix_runs_completed_at", "completed_at", "id"),

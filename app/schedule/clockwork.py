@@ -1,8 +1,9 @@
 """The APScheduler of this process, and the threads that watch over it.
 
 It is started in every worker after the fork, never at import; there is no leader. The heart says
-every ten seconds that the process lives. The pulse looks for runs of dead processes, and starts the
-clock again if its thread has died; that may take long, and must not look like death.
+every ten seconds that the process lives. The pulse looks for runs that are to be cancelled and for
+those of dead processes, and starts the clock again if its thread has died; that may take long, and
+must not look like death.
 """
 
 import threading
@@ -46,6 +47,7 @@ class Clockwork:
         recovery: Recovery,
         clock: Clock,
         *,
+        cancelling: Callable[[], None],
         upkeep: Callable[[], None],
     ) -> None:
         self._store = store
@@ -54,6 +56,7 @@ class Clockwork:
         self._processes = processes
         self._recovery = recovery
         self._clock = clock
+        self._cancelling = cancelling
         self._upkeep = upkeep
         self._scheduler: _Scheduler | None = None
         self._stopping = threading.Event()
@@ -136,7 +139,8 @@ class Clockwork:
         if self.is_started and not self._is_alive():
             log.error("clock.thread_died", ticked_at=str(self.ticked_at))
             self._start_scheduler()
-        for part in (self._recovery.step, self._planner.mend_clock_ahead, self._upkeep):
+        parts = (self._recovery.step, self._planner.mend_clock_ahead, self._upkeep)
+        for part in (self._cancelling, *parts):
             # one that cannot do its work must not keep the others from theirs
             _goes_well(part)
 

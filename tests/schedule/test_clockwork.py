@@ -43,6 +43,7 @@ def test_a_process_lives_in_the_eyes_of_the_others_while_its_upkeep_takes_long(
         here,
         services.recovery,
         clock,
+        cancelling=lambda: None,
         upkeep=takes_long,
     )
     clockwork.start(ticking=False)
@@ -84,6 +85,7 @@ def test_a_beat_that_fails_is_tried_again_soon(services: Services) -> None:
         Failing(services.database, clock, RandomIds(), this_place()),
         services.recovery,
         clock,
+        cancelling=lambda: None,
         upkeep=lambda: None,
     )
     clockwork.start(ticking=False)
