@@ -211,7 +211,7 @@ def test_every_route_of_the_api_is_described(
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
     assert described == routes
-    assert len(routes) == 37
+    assert len(routes) == 38
 
 
 @on_sqlite
