@@ -82,7 +82,7 @@ def show(task_id: str) -> None:
 @told
 def preview(schedule: str, timezone: str | None, count: int) -> None:
     """Say a schedule in words and when it would fire."""
-    with opened(prepared=False) as services:
+    with opened(prepared=False, existing=False) as services:
         now = services.clock.now()
         read = services.book.read(schedule, timezone, now=now)
         services.book.admit(read, now)
@@ -209,14 +209,17 @@ def health() -> None:
 
 @persona.command("migrate")
 @click.option("--down-to", help="a revision, or base for an empty database")
+@click.option("--yes", is_flag=True, help="go back without a question")
 @told
-def migrate(down_to: str | None) -> None:
+def migrate(down_to: str | None, yes: bool) -> None:
     """Bring the database up to date, or back to a revision."""
-    with opened(prepared=False) as services:
-        make_state_dir(services.settings)
+    with opened(prepared=False, existing=False) as services:
         if down_to is None:
+            make_state_dir(services.settings)
             migrations.upgrade(services.database)
         else:
+            if not yes:
+                _ask_before_going_back(services, down_to)
             migrations.downgrade(services.database, down_to)
         click.echo(f"the database is at {migrations.current(services.database) or 'base'}")
 
@@ -246,6 +249,18 @@ def shell() -> None:
     """Open a Python shell with the services of this space."""
     with opened() as services:
         code.interact(banner="the services are in `services`", local={"services": services})
+
+
+def _ask_before_going_back(services: Services, revision: str) -> None:
+    where = services.database.url.render_as_string()  # without the password
+    lost = "every task, run and memory in it" if revision == "base" else "what newer tables hold"
+    if not _is_at_a_terminal():
+        raise click.ClickException(f"{lost} would be lost ({where}): say --yes if that is meant")
+    click.confirm(f"Take {where} back to {revision}? This removes {lost}.", abort=True)
+
+
+def _is_at_a_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _update(task_id: str, changes: dict[str, Any]) -> None:

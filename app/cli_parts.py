@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from app.config import read_settings
+from app.config import Settings, read_settings
 from app.core.errors import PersonaTasksError
 from app.core.instants import read_instant, write_instant
 from app.log import configure_logging
@@ -22,12 +22,16 @@ _LONGEST_ERROR = 1000
 
 
 @contextmanager
-def opened(*, prepared: bool = True) -> Iterator[Services]:
+def opened(*, prepared: bool = True, existing: bool = True) -> Iterator[Services]:
     """Open the services of this space, and close their database at the end.
 
-    What they log goes to stderr, so that stdout has the answer of the command and nothing else.
+    Where there is no space nothing is made, and ClickException says so; without `existing` that is
+    no matter. What they log goes to stderr, so that stdout has the answer of the command and
+    nothing else.
     """
     settings = read_settings(os.environ)
+    if existing:
+        _check_space(settings)
     configure_logging(settings)
     services = build(settings)
     try:
@@ -40,6 +44,15 @@ def opened(*, prepared: bool = True) -> Iterator[Services]:
         yield services
     finally:
         services.database.close()
+
+
+def _check_space(settings: Settings) -> None:
+    # in the wrong folder, or with a slip in the name, a new space looks like tasks that are lost
+    if not settings.persona_space.is_dir():
+        raise click.ClickException(
+            f"there is no space at {settings.persona_space}: set PERSONA_SPACE, or begin one with "
+            "`persona-tasks serve`"
+        )
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:

@@ -23,8 +23,9 @@ from tests.house import OWNER, definition
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a space of its own in it."""
+    """A folder with a space of its own in it, which nobody has used yet."""
     monkeypatch.setenv("PERSONA_SPACE", str(tmp_path / "space"))
+    (tmp_path / "space").mkdir()
     return tmp_path
 
 
@@ -40,10 +41,77 @@ def told(*arguments: str) -> str:
     return result.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["list"], ["show", "x"], ["delete", "x"], ["restore", "x"], ["history", "x"]),
+        *(["run", "daily_reflection"], ["execute-due"], ["runs"], ["diff", "x"], ["revert", "x"]),
+        *(["audit"], ["desk"], ["desk", "restore"], ["health"], ["shell"], ["enable", "x"]),
+        *(["memories", "list"], ["memories", "embed"], ["disable", "x"]),
+        ["add", "x", "--name", "X", "--schedule", "daily", "--prompt", "Think."],
+    ],
+    ids=" ".join,
+)
+def test_in_a_folder_without_a_space_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PERSONA_SPACE", raising=False)
+    assert told(*command) == (
+        f"Error: there is no space at {tmp_path}/persona_space: set PERSONA_SPACE, or begin one "
+        "with `persona-tasks serve`\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_schedule_is_told_without_a_space_and_the_database_may_be_made_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PERSONA_SPACE", raising=False)
+    assert invoke("preview", "daily").exit_code == 0
+    assert list(tmp_path.iterdir()) == []
+    assert invoke("migrate").exit_code == 0
+    assert (tmp_path / "persona_space.state" / "ledger.sqlite3").exists()
+
+
 def test_a_revision_that_does_not_exist_is_told_in_a_sentence(folder: Path) -> None:
-    assert told("migrate", "--down-to", "nope") == (
+    invoke("migrate")
+    assert told("migrate", "--down-to", "nope", "--yes") == (
         "Error: the database cannot be migrated: Can't locate revision identified by 'nope'\n"
     )
+
+
+def test_without_a_terminal_nothing_is_emptied_that_was_not_meant(folder: Path) -> None:
+    invoke("list")
+    ledger = f"sqlite:///{folder / 'space.state' / 'ledger.sqlite3'}"
+    assert told("migrate", "--down-to", "base") == (
+        f"Error: every task, run and memory in it would be lost ({ledger}): "
+        "say --yes if that is meant\n"
+    )
+    assert "daily_reflection" in invoke("list").stdout
+    assert invoke("migrate", "--down-to", "base", "--yes").stdout == "the database is at base\n"
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_at_a_terminal_it_is_asked_whether_that_is_meant(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    invoke("migrate")
+    monkeypatch.setattr("app.cli._is_at_a_terminal", lambda: True)
+    result = CliRunner().invoke(persona, ["migrate", "--down-to", "base"], input=f"{answer}\n")
+    assert "This removes every task, run and memory in it. [y/N]" in result.stdout
+    assert (result.exit_code == 0, "the database is at base" in result.stdout) == (
+        (True, True) if answer == "y" else (False, False)
+    )
+
+
+def test_what_does_not_exist_is_not_made_to_be_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERSONA_SPACE", str(tmp_path / "space"))
+    assert "No such file or directory" in told("migrate", "--down-to", "base", "--yes")
+    assert list(tmp_path.iterdir()) == []
 
 
 COMMANDS = ["list", "migrate"]

@@ -14,6 +14,7 @@ def file(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The tasks.json of a new space, on each database."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("PERSONA_SPACE", str(tmp_path / "space"))
+    (tmp_path / "space").mkdir()
     assert told() == ["tasks.json is in order"]
     return tmp_path / "space" / "tasks" / "tasks.json"
 

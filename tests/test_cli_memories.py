@@ -18,6 +18,7 @@ def space(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A space of its own, on each database."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("PERSONA_SPACE", str(tmp_path / "space"))
+    (tmp_path / "space").mkdir()
     return tmp_path
 
 
