@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.core.errors import FieldError, InvalidInput, ScheduleError
+from app.core.instants import write_instant
 from app.tasks.revising import as_stored, trigger_changed
 from app.tasks.schema import check_definition, read_task, schedule_error
 from app.tasks.task import Task
@@ -27,6 +28,7 @@ def checked(
         stored, timezone = as_stored(definition, timetable, now)
         task = read_task(stored, timezone)
         if task.enabled and (previous is None or _begins_anew(previous, task)):
+            _refuse_endless_pause(task, timetable, now)
             pause = task.paused_until
             begins = max(now, pause - _TICK) if pause is not None else now
             timetable.admit(task.schedule, timezone, begins)
@@ -47,6 +49,18 @@ def refuse_past_pause(task: Task, previous: Task, now: datetime) -> None:
     pause = task.paused_until
     if pause is not None and pause <= now and pause != previous.paused_until:
         raise _bad_pause("has passed; null ends a pause")
+
+
+def _refuse_endless_pause(task: Task, timetable: Timetable, now: datetime) -> None:
+    # what is wrong is the pause that was asked for, not the schedule, which fires before it ends
+    if task.paused_until is None or timetable.next_after(task, now) is not None:
+        return
+    slot = timetable.next_after(replace(task, paused_until=None), now)
+    if slot is not None:
+        raise _bad_pause(
+            f"{write_instant(task.paused_until)} lies after the last firing of the schedule, at"
+            f" {write_instant(slot)}: the task would never run"
+        )
 
 
 def _begins_anew(before: Task, after: Task) -> bool:

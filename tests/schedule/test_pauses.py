@@ -248,7 +248,7 @@ def test_what_is_no_time_is_said_of_that_field(house: House, text: str) -> None:
 
 def test_a_pause_in_which_the_only_slot_would_pass_is_refused(house: House) -> None:
     change(house, schedule="in 2h")
-    assert "never fires after" in wrong(house, paused_until="3h")["schedule"]
+    assert "lies after the last firing" in wrong(house, paused_until="3h")["paused_until"]
     change(house, paused_until="2h")
     tick(house, 3)
     assert slots(house) == [1]
@@ -259,3 +259,16 @@ def test_the_end_of_a_pause_is_no_reason_to_refuse_what_has_fired(house: House) 
     tick(house, 3)
     change(house, paused_until=None)
     assert "paused_until" not in house.registry.get("one").definition
+
+
+def test_a_pause_beyond_the_only_firing_is_refused_by_its_own_name(house: House) -> None:
+    change(house, schedule="in 3m")
+    assert wrong(house, paused_until="1h") == {
+        "paused_until": "2026-11-24T00:00:00Z lies after the last firing of the schedule, at"
+        " 2026-11-23T23:03:00Z: the task would never run"
+    }
+    assert wrong(house, schedule="in 3m", paused_until="3d").keys() == {"paused_until"}
+    with pytest.raises(InvalidInput, match="paused_until"):
+        house.add("two", schedule="in 1h", paused_until="3d")
+    assert "never fires" in wrong(house, schedule="at 2020-01-01T00:00")["schedule"]
+    change(house, paused_until="2m")

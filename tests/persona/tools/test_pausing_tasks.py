@@ -78,7 +78,7 @@ def test_what_is_no_time_to_come_is_refused(
 def test_what_would_never_fire_again_is_refused(house: House, hands: Hands) -> None:
     house.add("once", schedule="in 1h")
     text = hands.refused("pause_task", id="once", until="2h")
-    assert "never fires after 2026-11-24T00:59:59Z" in text
+    assert "lies after the last firing of the schedule, at 2026-11-24T00:00:00Z" in text
 
 
 def test_a_pause_is_listed_with_its_end(house: House, hands: Hands) -> None:
