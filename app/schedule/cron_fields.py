@@ -213,7 +213,8 @@ def _parse(expression: str) -> CronSim:
     if len(fields) != 5:
         raise ScheduleError(
             "cron has five fields here, minute hour day-of-month month day-of-week, not"
-            f" {len(fields)} as in {expression!r}; for seconds write `every 30s`"
+            f" {len(fields)} as in {expression!r}"
+            f"{'; there is none for seconds or years' if len(fields) > 5 else ''}"
         )
     try:
         return CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001  only the fields are used

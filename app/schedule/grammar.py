@@ -15,6 +15,7 @@ from app.core.errors import ScheduleError, TimezoneUnknown
 from app.core.instants import write_instant
 from app.core.spans import read_span
 from app.schedule.sentences import cautions, describe
+from app.schedule.spoken import written_form
 from app.schedule.triggers import Cron, Every, Manual, Once, Trigger, first_reading
 
 LONGEST = 200
@@ -124,6 +125,8 @@ def _understand(text: str, zone: str) -> tuple[str, Trigger]:
     """Return the form to store and the trigger."""
     head, _, rest = text.partition(" ")
     head = head.lower()
+    if (written := written_form(text)) is not None:
+        raise ScheduleError(f"{text!r} is not how it is written here: write `{written}`")
     if text.lower() == "manual":
         return "manual", Manual()
     if text.lower() in _WORDS:

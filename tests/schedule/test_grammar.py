@@ -128,7 +128,23 @@ def test_at_a_time_of_the_zone_or_of_its_own_offset(text: str, stored: str, inst
         ("@reboot", "a restart is not a time"),
         ("@dayly", "did you mean `@daily`?"),
         ("every", "is not a span of time"),
-        ("every month", "is not a span of time"),
+        ("every month", "write `monthly`"),
+        ("every hour", "write `hourly`"),
+        ("every day", "write `daily`"),
+        ("Every Day at 9:05", "write `5 9 * * *`"),
+        ("daily at 18:00", "write `0 18 * * *`"),
+        ("daily at 25:00", "did you mean `daily`?"),
+        ("every 5 minutes", "write `every 5m`"),
+        ("every 1 hour", "write `every 1h`"),
+        ("every minute", "write `every 1m`"),
+        ("every monday", "write `0 0 * * MON`"),
+        ("every weekday at 9", "write `0 9 * * MON-FRI`"),
+        ("every year", "write `@yearly`"),
+        ("yearly", "did you mean `@yearly`?"),
+        ("@every 5m", "write `every 5m`"),
+        ("@every 5 minutes", "write `every 5m`"),
+        ("@every", "is not a schedule"),
+        ("every 2 months", "is not a span of time"),
         ("every Blue Moon", "'Blue Moon' is not a span of time"),
         ("at High noon", "'High noon' is not a time such as"),
         ("every 0s", "longer than nothing"),
@@ -140,6 +156,7 @@ def test_at_a_time_of_the_zone_or_of_its_own_offset(text: str, stored: str, inst
         ("at 1969-12-01T09:00", "between the years 1970 and 9000"),
         ("at 9999-12-31T23:59:59-12:00", "between the years 1970 and 9000"),
         ("0 0 0 * * *", "cron has five fields here"),
+        ("0 0 0 * * *", "there is none for seconds or years"),
         ("99", "cron has five fields here"),
         ("? 0 * * *", "`?` is not cron"),
         ("０ 0 * * *", "plain ASCII"),
@@ -149,6 +166,15 @@ def test_at_a_time_of_the_zone_or_of_its_own_offset(text: str, stored: str, inst
 )
 def test_what_cannot_be_read_is_refused_with_the_way_to_write_it(text: str, said: str) -> None:
     assert said in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["*/5 * * * * *", "* * * *"])
+def test_no_hint_leads_to_what_is_refused_as_too_often(text: str) -> None:
+    assert "every" not in refusal(text)
+
+
+def test_four_fields_have_none_too_many() -> None:
+    assert "seconds" not in refusal("* * * *")
 
 
 @pytest.mark.parametrize(
