@@ -187,9 +187,9 @@ class Desk:
         except SpaceError as error:
             report.trouble = error.detail
             report.look_again(LATER)
-        if report.trouble != self._row.trouble:
+        if (report.trouble, report.unread) != (self._row.trouble, self._row.unread):
             log.warning("desk.trouble", trouble=report.trouble)
-            self._store(replace(self._row, trouble=report.trouble))
+            self._store(replace(self._row, trouble=report.trouble, unread=report.unread))
         self._errors_file.show(self._row)
         return report
 
@@ -204,10 +204,10 @@ class Desk:
         elif look.gone is not Hold.MISSING or not self._row.is_new:
             if not self._looking.has_stayed(look):
                 report.look_again(SOON)
-                report.trouble = self._row.trouble
+                report.trouble, report.unread = self._row.trouble, self._row.unread
                 return True
             if look.gone is None:
-                report.trouble = look.trouble
+                report.trouble, report.unread = look.trouble, True
                 return True
             self._hold(look.gone)
         if self._row.held is not None:

@@ -97,7 +97,9 @@ def sentences(errors: Sequence[Fault], held: Held | None, file_name: str) -> lis
 
 def _sentence(fault: Fault, file_name: str) -> str:
     if fault.index is None:
-        return f"{file_name}: {fault.message}"
+        # what says why the whole file cannot be used names it mostly by itself
+        named = fault.message.startswith(file_name)
+        return fault.message if named else f"{file_name}: {fault.message}"
     name = f" ({fault.id})" if fault.id is not None else ""
     field = f", {fault.field}" if fault.field is not None else ""
     return f"{file_name}, entry {fault.index}{name}{field}: {fault.message}"

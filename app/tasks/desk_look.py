@@ -7,7 +7,7 @@ from datetime import timedelta
 from app.core.clock import Clock
 from app.core.errors import BadJson, SpaceError
 from app.core.strict_json import as_text
-from app.tasks.desk_text import MOST_BYTES, Sheet
+from app.tasks.desk_text import MOST_BYTES, NoTasks, Sheet
 from app.tasks.merge import Hold
 from app.tasks.space_file import SpaceFile
 
@@ -46,6 +46,8 @@ class Looking:
             return Look(data=data, gone=Hold.EMPTIED)
         try:
             return Look(data=data, sheet=self.sheet_of(data))
+        except NoTasks as error:
+            return Look(data=data, trouble=f"{self._file.path.name} cannot be used: {error.detail}")
         except BadJson as error:
             return Look(data=data, trouble=f"{self._file.path.name} is not JSON: {error.detail}")
 

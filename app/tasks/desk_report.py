@@ -24,13 +24,15 @@ class DeskStatus:
 class SyncReport:
     """What one look at the desk did.
 
-    `again` is the span after which another look is due even if nothing changes till then.
+    `trouble` says why the file as a whole is no use, `unread` that it could not be read. `again` is
+    the span after which another look is due even if nothing changes till then.
     """
 
     changes: list[Change] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     written: bool = False
     trouble: str | None = None
+    unread: bool = False
     again: timedelta | None = None
 
     def look_again(self, span: timedelta) -> None:

@@ -29,14 +29,15 @@ class DeskRow:
 
     `seen` is its text as it was last merged or written, None before the first time. `faults` are
     the entries of that text that were refused, `trouble` says why the file as a whole cannot be
-    read or written. `bases` holds, for each task whose entry is refused or held, the definition
-    that its entry showed before.
+    read or written, and `unread` that it is the former. `bases` holds, for each task whose entry
+    is refused or held, the definition that its entry showed before.
     """
 
     path: str
     seen: str | None = None
     held: Held | None = None
     trouble: str | None = None
+    unread: bool = False
     faults: tuple[Fault, ...] = ()
     bases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     errors_at: datetime | None = None
@@ -48,10 +49,16 @@ class DeskRow:
 
     @property
     def errors(self) -> tuple[Fault, ...]:
-        """All that is wrong, what concerns the whole file first."""
+        """All that is wrong, what concerns the whole file first.
+
+        Where the file cannot be read, that is all: the faults are those of an earlier text.
+        """
         if self.trouble is None:
             return self.faults
-        return (Fault(index=None, id=None, message=self.trouble), *self.faults)
+        return (
+            Fault(index=None, id=None, message=self.trouble),
+            *(() if self.unread else self.faults),
+        )
 
     def dated(self, before: "DeskRow", now: datetime) -> "DeskRow":
         """Return this row with the instant since which it has just these errors."""
@@ -71,6 +78,7 @@ def load(connection: Connection, path: str) -> DeskRow:
         seen=row.seen,
         held=_read_held(row.held),
         trouble=row.errors["trouble"],
+        unread=row.errors.get("unread", False),  # rows of older versions do not say
         faults=tuple(Fault(**fault) for fault in row.errors["faults"]),
         bases=row.errors["bases"],
         errors_at=row.errors_at,
@@ -85,6 +93,7 @@ def store(connection: Connection, row: DeskRow) -> None:
         "held": _write_held(row.held),
         "errors": {
             "trouble": row.trouble,
+            "unread": row.unread,
             "faults": [asdict(fault) for fault in row.faults],
             "bases": dict(row.bases),
         },

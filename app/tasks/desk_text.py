@@ -24,11 +24,17 @@ _NOTE = (
 FRESH = json.dumps({"_note": _NOTE, TASKS: []}, indent=2) + "\n"
 """What a file holds that is new."""
 
+_LOOKS = f'it should look like {{"{TASKS}": [...]}}'
+_NO_LIST = f"it has no list of tasks; {_LOOKS}"
 _SPACE = re.compile(r"[ \t\r\n]*")
 # They take what the strict reader refuses, so that the end of a bad entry can be found. Integers
 # are read as floats because a long one must neither cost time nor raise.
 _LENIENT = json.JSONDecoder(strict=False, parse_int=float)
 _PAIRS = json.JSONDecoder(strict=False, parse_int=float, object_pairs_hook=list)
+
+
+class NoTasks(BadJson):
+    """The text may be JSON, but it holds no list of tasks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,7 +110,8 @@ def scan(text: str, *, known: Sheet | None = None) -> Sheet:
     """Find the entries of a text; each is read strictly and by itself.
 
     Entries whose text stands in `known` too are not read again. Raises BadJson for what is no JSON
-    at all, nests too deep to be scanned, has a key twice at its top, or holds no list of tasks.
+    at all or nests too deep to be scanned, NoTasks for what has a key twice at its top or holds no
+    list of tasks.
     """
     read = {known.text[e.start : e.end]: e for e in known.entries} if known is not None else {}
     start = _skip(text, 0)
@@ -128,7 +135,8 @@ def scan(text: str, *, known: Sheet | None = None) -> Sheet:
             members, end = tuple(found), close + 1
             list_start, list_end = _list_of_tasks(members)
         else:
-            raise _fault(text, start, "Expecting an object with a list of tasks")
+            _decode(text, start)
+            raise NoTasks(_NO_LIST)
     except RecursionError as error:
         raise BadJson("it nests too deep to be read") from error
     if (rest := _skip(text, end)) != len(text):
@@ -152,10 +160,10 @@ def _list_of_tasks(members: Sequence[Member]) -> tuple[int, int]:
     found: dict[str, Member] = {}
     for member in members:
         if member.key in found:
-            raise BadJson(f"the key {member.key!r} stands twice at the top of the file")
+            raise NoTasks(f"the key {member.key!r} stands twice at the top of the file")
         found[member.key] = member
     if TASKS not in found:
-        raise BadJson(f'it has no list of tasks; it should look like {{"{TASKS}": [...]}}')
+        raise NoTasks(_NO_LIST)
     return found[TASKS].value, found[TASKS].end
 
 
@@ -196,7 +204,7 @@ def _member(text: str, at: int, end_of_tasks: Callable[[int], int] | None = None
     elif text.startswith("[", value):
         end = end_of_tasks(value)
     else:
-        raise BadJson(f"{TASKS!r} is no list")
+        raise NoTasks(f'"{TASKS}" is no list; {_LOOKS}')
     return Member(key=key, start=at, value=value, end=end)
 
 

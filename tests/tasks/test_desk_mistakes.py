@@ -238,11 +238,46 @@ def test_a_file_that_is_no_json_changes_nothing_and_is_left(place: Place, data: 
     assert place.in_force() == ["a", "b"]
     (fault,) = place.desk.status().errors
     assert fault.index is None
-    assert fault.message.startswith("tasks.json is not JSON: ")
-    assert place.desk.refused() == [f"tasks.json: {fault.message}"]
+    assert fault.message.startswith(("tasks.json is not JSON: ", "tasks.json cannot be used: "))
+    assert place.desk.refused() == [fault.message]
     told = place.told()
     assert told is not None
     assert told["errors"] == [{"index": None, "id": None, "message": fault.message}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{}", "it has no list of tasks"),
+        ("null", "it has no list of tasks"),
+        ('{"tasks": {"a": 1}}', '"tasks" is no list'),
+    ],
+)
+def test_json_without_a_list_of_tasks_is_told_as_such_and_named_once(
+    place: Place, text: str, why: str
+) -> None:
+    place.begin("a")
+    place.put("a", schedule="sometimes")
+    place.desk.sync()
+    assert [error.field for error in place.desk.status().errors] == ["schedule"]
+    place.path.write_text(text)
+    place.wait()
+    looks = 'it should look like {"tasks": [...]}'
+    assert place.desk.refused() == [f"tasks.json cannot be used: {why}; {looks}"]
+
+
+def test_the_entries_that_were_wrong_are_told_again_when_the_file_can_be_read_again(
+    place: Place,
+) -> None:
+    place.begin("a")
+    place.put("a", schedule="sometimes")
+    place.desk.sync()
+    before = place.text(), place.desk.status().errors
+    place.path.write_text("{}")
+    place.wait()
+    place.path.write_text(before[0])
+    place.desk.sync()
+    assert place.desk.status().errors == before[1]
 
 
 def test_when_it_is_json_again_its_edits_count_from_where_they_started(place: Place) -> None:

@@ -107,8 +107,8 @@ def test_the_id_of_a_bad_entry_is_read_where_there_is_just_one() -> None:
     [
         ("", "ends too early"),
         ("{", "ends too early"),
-        ("null", "object with a list of tasks"),
-        ('"x"', "object with a list of tasks"),
+        ("null", "no list of tasks"),
+        ('"x"', "no list of tasks"),
         ("{}", "no list of tasks"),
         ('{"tasks": {}}', "is no list"),
         ('{"tasks": null}', "is no list"),
