@@ -71,5 +71,5 @@ def held_revision(registry: Registry, task_id: str, if_match: str | None) -> int
         return revisions.pop()
     current = registry.get(task_id).revision
     if current not in revisions:
-        raise RevisionConflict(task_id, max(revisions, default=0), current)
+        raise RevisionConflict(task_id, max(revisions, default=None), current)
     return current

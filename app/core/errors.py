@@ -165,14 +165,24 @@ class NothingToRevert(PersonaTasksError):
     problem = "nothing-to-revert"
     title = "Nothing to revert"
     status = 409
+    why = "nothing to do"
 
     def __init__(self, run_id: str, conflicts: Sequence[str]) -> None:
         self.run_id, self.conflicts = run_id, tuple(conflicts)
-        why = f"changed by others since: {', '.join(conflicts)}" if conflicts else "nothing to do"
+        why = f"changed by others since: {', '.join(conflicts)}" if conflicts else self.why
         super().__init__(f"Run {run_id} has nothing to revert ({why})")
 
     def extensions(self) -> Mapping[str, Any]:
         return {"run_id": self.run_id, "reverted": [], "conflicts": list(self.conflicts)}
+
+
+class RevertedAlready(NothingToRevert):
+    """What the run changed was taken back before."""
+
+    why = "it was reverted already"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id, ())
 
 
 class TaskExists(PersonaTasksError):
@@ -197,11 +207,10 @@ class RevisionConflict(PersonaTasksError):
     title = "Changed meanwhile"
     status = 412
 
-    def __init__(self, task_id: str, held: int, current: int) -> None:
+    def __init__(self, task_id: str, held: int | None, current: int) -> None:
         self.task_id, self.held, self.current = task_id, held, current
-        super().__init__(
-            f"Task '{task_id}' is at revision {current}, you hold {held}; read it again"
-        )
+        why = "If-Match names no ETag of it" if held is None else f"you hold {held}"
+        super().__init__(f"Task '{task_id}' is at revision {current}, {why}; read it again")
 
     def extensions(self) -> Mapping[str, Any]:
         return {"task_id": self.task_id, "revision": self.current}

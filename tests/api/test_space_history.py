@@ -130,7 +130,7 @@ def test_one_command_takes_a_run_back(
     )
     again = CliRunner().invoke(command_line, ["revert", run_id])
     assert again.exit_code == 1
-    assert "nothing to do" in again.output
+    assert f"Run {run_id} has nothing to revert (it was reverted already)" in again.output
 
 
 def test_a_run_whose_history_was_removed_is_a_problem_of_its_own(

@@ -126,6 +126,19 @@ def test_any_other_tag_is_not(client: FlaskClient, held: str) -> None:
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    ("held", "why"), [('"abc"', "If-Match names no ETag of it"), ('"7.1"', "you hold 7")]
+)
+def test_a_tag_that_is_none_of_the_task_is_not_taken_for_a_revision(
+    client: FlaskClient, held: str, why: str
+) -> None:
+    response = client.patch(REFLECTION, json={"enabled": False}, headers={"If-Match": held})
+    assert body_of(response)["detail"] == (
+        f"Task 'daily_reflection' is at revision 1, {why}; read it again"
+    )
+
+
+@on_sqlite
 def test_no_tag_is_ever_demanded(client: FlaskClient) -> None:
     assert client.patch(REFLECTION, json={"enabled": False}).status_code == 200
     assert client.delete(REFLECTION).status_code == 200
