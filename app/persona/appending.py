@@ -10,7 +10,7 @@ import structlog
 
 from app.core.errors import SpaceBusy, SpaceError
 from app.persona.client import Deadline
-from app.persona.openat import FILE, held, is_plain_file, read_bytes
+from app.persona.openat import FILE, held, is_plain_file, read_bytes, why_not_plain
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +100,7 @@ def _current(folder: int, name: str) -> tuple[bytes, os.stat_result | None]:
     with held(descriptor):
         status = os.fstat(descriptor)
         if not is_plain_file(status):
-            raise SpaceError(f"`{name}` is not a regular file with a single name")
+            raise SpaceError(f"`{name}` {why_not_plain(status)}")
         return read_bytes(descriptor, LARGEST_FILE + 1), status
 
 

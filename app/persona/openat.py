@@ -129,6 +129,17 @@ def is_plain_file(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
+def why_not_plain(status: os.stat_result) -> str:
+    """Say what stands there instead of a plain file, as the end of a sentence."""
+    if stat.S_ISDIR(status.st_mode):
+        return "is a folder"
+    if stat.S_ISLNK(status.st_mode):
+        return "is a symbolic link"
+    if stat.S_ISREG(status.st_mode):
+        return f"has {status.st_nlink} names (hard links), and another may lie outside the space"
+    return "is a pipe, a socket or a device"
+
+
 def read_bytes(descriptor: int, most_bytes: int) -> bytes:
     """Return what can be read, at most so many bytes."""
     found = bytearray()

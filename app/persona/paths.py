@@ -1,5 +1,6 @@
 """Which paths name a file of the space, and which of them may be changed. Pure."""
 
+import errno
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -96,4 +97,6 @@ def as_space_error(path: str) -> Iterator[None]:
     except FileExistsError as error:
         raise SpaceError(f"`{path}` exists already") from error
     except OSError as error:
+        if error.errno == errno.ELOOP:  # no link is ever followed, so there is no loop
+            raise SpaceError(f"`{path}` is a symbolic link, or lies behind one") from error
         raise SpaceError(f"`{path}` cannot be used: {error.strerror or error}") from error

@@ -23,6 +23,7 @@ from app.persona.openat import (
     held,
     is_plain_file,
     read_bytes,
+    why_not_plain,
 )
 from app.persona.paths import DEEPEST, as_space_error, folder_of, is_listed, is_visible, parts_of
 
@@ -185,8 +186,9 @@ class Space:
     @contextmanager
     def _file(self, path: str) -> Iterator[int]:
         with as_space_error(path), self.opened(parts_of(path), FILE) as descriptor:
-            if not is_plain_file(os.fstat(descriptor)):
-                raise SpaceError(f"`{path}` is not a regular file with a single name")
+            status = os.fstat(descriptor)
+            if not is_plain_file(status):
+                raise SpaceError(f"`{path}` {why_not_plain(status)}")
             yield descriptor
 
 

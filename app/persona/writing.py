@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from app.core.errors import SpaceError
 from app.persona.appending import LARGEST_FILE, appended, lock, rewrite
 from app.persona.client import Changes, Deadline
-from app.persona.openat import FOLDER, held, is_plain_file, rename_to_new
+from app.persona.openat import FOLDER, held, is_plain_file, rename_to_new, why_not_plain
 from app.persona.paths import as_space_error, changeable
 from app.persona.quota import Quota
 from app.persona.space import Space
@@ -182,7 +182,7 @@ def _apart(one: int, other: int) -> list[int]:
 def _size_of_plain(folder: int, name: str, path: str) -> int:
     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not is_plain_file(status):
-        raise SpaceError(f"`{path}` is not a regular file with a single name")
+        raise SpaceError(f"`{path}` {why_not_plain(status)}")
     return status.st_size
 
 

@@ -187,6 +187,22 @@ def test_what_is_refused_or_missing_is_a_404_problem_alike(
     assert str(space.parent) not in response.text
 
 
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("scratch", "`scratch` is a folder"),
+        ("scratch/link.md", "`scratch/link.md` is a symbolic link, or lies behind one"),
+        ("scratch/out/secret.md", "`scratch/out/secret.md` is a symbolic link, or lies behind one"),
+        ("scratch/second_name.md", "`scratch/second_name.md` has 2 names (hard links)"),
+        ("scratch/pipe.md", "`scratch/pipe.md` is a pipe, a socket or a device"),
+    ],
+)
+def test_what_is_no_plain_file_is_said_to_be_what_it_is(
+    client: FlaskClient, space: Path, path: str, what: str
+) -> None:
+    assert body_of(client.get(f"/api/persona/file/{path}"))["detail"].startswith(what)
+
+
 NO_FOLDERS = [
     "missing",
     "..",
