@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, g, request
 
 from app.api.refusals import (
+    Encoded,
     HostMissing,
     HostRefused,
     NotJson,
@@ -123,7 +124,7 @@ def _check_token(asked: Request, token: str) -> None:
 
 
 def _check_body(asked: Request) -> None:
-    """Refuse a body that is too large or not said to be JSON; none at all is fine here.
+    """Refuse a body that is too large, not said to be JSON or encoded; none at all is fine here.
 
     A missing Content-Type is taken for JSON, as older clients send it.
     """
@@ -135,6 +136,9 @@ def _check_body(asked: Request) -> None:
     has_body = bool(asked.content_length) or "Transfer-Encoding" in asked.headers
     if has_body and asked.method not in _SAFE_METHODS and asked.mimetype and not asked.is_json:
         raise NotJson
+    encoding = given.get("HTTP_CONTENT_ENCODING", "").strip()
+    if has_body and encoding.lower() not in {"", "identity"}:
+        raise Encoded(encoding)
 
 
 def _bare(name: str) -> str:

@@ -356,6 +356,11 @@ def _named(messages: Mapping[str, Any]) -> list[FieldError]:
     return [
         FieldError(field=error.field, message="only shows what happened; it cannot be set")
         if error.field in READ_OUT
-        else FieldError(field=error.field.replace("_schema", "body"), message=error.message)
+        else FieldError(field=_place(error.field), message=error.message)
         for error in field_errors(messages)
     ]
+
+
+def _place(field: str) -> str:
+    """Return where the mistake is; marshmallow says `_schema` of a value as a whole."""
+    return "body" if field == "_schema" else field.removesuffix("._schema")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 
 from app.api.inputs import Body, Moment, Query, QueryNumber, between, written_as
 from app.api.schema_fields import Shown, many, moment, number, text
@@ -53,8 +53,12 @@ class NewMemory(Body):
 
     text = fields.String(
         required=True,
-        validate=[_check_text, validate.Length(min=1, max=MOST_TEXT_BYTES)],
-        metadata={"example": "Ada asked how the tomatoes are doing."},
+        validate=_check_text,  # which says all that a check of the length would say again
+        metadata={
+            "minLength": 1,
+            "maxLength": MOST_TEXT_BYTES,
+            "example": "Ada asked how the tomatoes are doing.",
+        },
     )
     kind = _kind("interaction, note, result, insight or a word of one's own", load_default=NOTE)
     at = Moment("when it was lived; now if not given", allow_none=True)

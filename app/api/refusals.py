@@ -66,6 +66,22 @@ class NotJson(PersonaTasksError):
         return {"Accept": "application/json"}
 
 
+class Encoded(PersonaTasksError):
+    """A body must be plain."""
+
+    problem = "encoded"
+    title = "Body is encoded"
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            f"a body with `Content-Encoding: {encoding[:40]}` is not read; send it as it is"
+        )
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Accept-Encoding": "identity"}
+
+
 class TooLarge(PersonaTasksError):
     """A body may have at most 1 MiB."""
 

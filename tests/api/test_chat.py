@@ -158,6 +158,13 @@ def test_what_cannot_be_read_is_422(
 
 
 @on_sqlite
+def test_a_turn_that_is_no_object_is_named_by_its_place(client: FlaskClient) -> None:
+    response = client.post(CHAT, json={"message": "x", "conversation_history": [1]})
+    (error,) = json.loads(response.data)["errors"]
+    assert error == {"field": "conversation_history.0", "message": "must be a JSON object"}
+
+
+@on_sqlite
 def test_the_persona_is_asked_as_the_message_says(
     client: FlaskClient, persona: ScriptedPersona
 ) -> None:

@@ -1,5 +1,6 @@
 """What every request passes before anything is touched: host, origin, token, size, kind of body."""
 
+import gzip
 import hmac
 import json
 from io import BytesIO
@@ -275,6 +276,26 @@ def test_a_body_that_is_not_said_to_be_json_is_refused(
     response = client.post(path, data=b'{"schedule": "daily"}', content_type=kind)
     assert problem(response) == (415, "/problems/not-json")
     assert persona.requests == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "GZIP, identity"])
+def test_a_body_that_is_encoded_is_refused_by_its_encoding(
+    client: FlaskClient, encoding: str
+) -> None:
+    body, headers = gzip.compress(b'{"enabled": false}'), {"Content-Encoding": encoding}
+    response = client.patch("/api/tasks/daily_reflection", data=body, headers=headers)
+    assert problem(response) == (415, "/problems/encoded")
+    assert response.headers["Accept-Encoding"] == "identity"
+    assert f"`Content-Encoding: {encoding}`" in response.text
+
+
+def test_a_body_that_is_said_to_be_plain_is_read(client: FlaskClient) -> None:
+    response = client.patch(
+        "/api/tasks/daily_reflection",
+        json={"enabled": False},
+        headers={"Content-Encoding": "identity"},
+    )
+    assert response.status_code == 200
 
 
 def test_a_body_of_unsaid_length_that_is_not_said_to_be_json_is_refused(

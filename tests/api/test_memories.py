@@ -95,6 +95,17 @@ def test_a_key_makes_it_one_memory_though_its_instant_is_not_given(client: Flask
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "must not be empty"), ("x" * 65_537, "must have at most 65536 bytes")],
+)
+def test_what_is_wrong_with_a_text_is_said_once(
+    client: FlaskClient, text: str, message: str
+) -> None:
+    assert body_of(remember(client, text=text))["errors"] == [{"field": "text", "message": message}]
+
+
+@on_sqlite
 def test_pages_lead_through_all(client: FlaskClient) -> None:
     for number in range(5):
         remember(client, text=f"cup {number}")
