@@ -10,7 +10,7 @@ import click
 
 from app import migrations
 from app.cli_memories import memories
-from app.cli_parts import opened, table, told, when
+from app.cli_parts import opened, table, told, visible, visible_lines, when
 from app.cli_runs import audit, cancel, diff, execute_due, revert, run, runs
 from app.config import make_state_dir, read_settings
 from app.core.instants import write_instant
@@ -65,7 +65,7 @@ def show(task_id: str) -> None:
         record = services.registry.get(task_id)
         schedule = services.book.read(record.schedule, record.timezone)
         for name, value in record.definition.items():
-            click.echo(f"{name}: {value}")
+            click.echo(f"{name}: {_shown(name, value)}")
         click.echo(f"revision: {record.revision}")
         click.echo(f"fires: {schedule.sentence}")
         if record.enabled:
@@ -187,7 +187,7 @@ def desk(action: str) -> None:
             services.restore_desk(_AUTHOR)
         status = services.desk.status()
         for sentence in sentences(status.errors, status.held, status.path.name):
-            click.echo(sentence)
+            click.echo(visible(sentence))
         if status.held is not None:
             click.echo("`desk confirm` removes them, `desk restore` puts them back into the file")
         elif not status.errors:
@@ -269,6 +269,11 @@ def _update(task_id: str, changes: dict[str, Any]) -> None:
         services.desk.sync()
         next_run = when(services.registry.next_run(record))
         click.echo(f"{task_id} is at revision {record.revision}; next run {next_run or 'never'}")
+
+
+def _shown(name: str, value: Any) -> str:
+    # a prompt has lines of its own; in any other field a line end would pass for another field
+    return visible_lines(value) if name == "prompt" else visible(str(value))
 
 
 def _enabled(task: Task, now: datetime) -> str:

@@ -1,6 +1,7 @@
 """What all commands have in common: services opened, errors told, tables written."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,9 @@ from app.runs.run import Run
 from app.wiring import Services, build
 
 _LONGEST_ERROR = 1000
+_ORDERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""What turns the direction of writing, so that a line reads otherwise than it is."""
 
 
 @contextmanager
@@ -91,8 +95,25 @@ def ending(ended: Run) -> str:
     return ": ".join([f"{ended.status}, run {ended.id}", *why])
 
 
+def visible(text: str) -> str:
+    """Write what a terminal would take for an order, such as ESC or a newline, as `\\x1b`."""
+    if text.isprintable():
+        return text
+    return "".join(c.encode("unicode_escape").decode() if _is_order(c) else c for c in text)
+
+
+def visible_lines(text: str) -> str:
+    """Write a text of several lines; all but its line ends and tabs as `visible` does."""
+    return "\n".join("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))
+
+
+def _is_order(character: str) -> bool:
+    return unicodedata.category(character) in _ORDERS or character in _TURNS
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows below their headings."""
+    """Print rows below their headings; of whatever somebody named, a row stays one line."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     for row in (head, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

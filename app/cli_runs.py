@@ -8,7 +8,16 @@ from threading import Event
 
 import click
 
-from app.cli_parts import InstantParameter, ending, opened, table, told, when
+from app.cli_parts import (
+    InstantParameter,
+    ending,
+    opened,
+    table,
+    told,
+    visible,
+    visible_lines,
+    when,
+)
 from app.runs.history import RunFilter
 from app.runs.run import Run, Status
 from app.wiring import Services
@@ -27,7 +36,7 @@ def run(task_id: str) -> None:
         started = services.executions.start(task_id)
         ended = _wait(services, started.id)
         if ended.response:
-            click.echo(ended.response)
+            click.echo(visible_lines(ended.response))
     # after the services have stopped, so that it stands below all that they log
     click.echo(ending(ended), err=True)
     if ended.status is not Status.SUCCEEDED:
@@ -84,8 +93,8 @@ def diff(run_id: str) -> None:
         for file in found.files:
             notes = [file.change, *(["shared"] if file.shared else [])]
             notes += ["reverted"] if file.reverted else []
-            click.echo(f"{file.path} ({', '.join(notes)})")
-            click.echo(file.diff)
+            click.echo(f"{visible(file.path)} ({', '.join(notes)})")
+            click.echo(visible_lines(file.diff))
         if not found.complete:
             click.echo("the run changed more than is shown here", err=True)
 

@@ -189,6 +189,15 @@ def test_of_the_runs_that_were_due_each_that_failed_tells_its_reason_and_error_i
     assert re.fullmatch(r"  writes_little: failed, run \w{26}: no_effect: .*long\.md.*", little)
 
 
+def test_what_somebody_named_gives_a_terminal_no_orders(folder: Path) -> None:
+    name = "Tea\x1b[2J\nschedule: hourly \u202egnp"
+    owe_a_run_of(definition("tea", name=name, prompt="Think.\n\tAgain.\x1b[1m 👩‍🌾"))
+    shown = invoke("show", "tea").stdout
+    assert "name: Tea\\x1b[2J\\nschedule: hourly \\u202egnp\n" in shown
+    assert "prompt: Think.\n\tAgain.\\x1b[1m 👩‍🌾\n" in shown
+    assert "\x1b" not in shown + invoke("list").stdout
+
+
 def test_runs_of_a_task_that_never_was_are_not_found_and_those_of_a_deleted_one_are(
     folder: Path,
 ) -> None:

@@ -110,6 +110,10 @@ def _check_path(value: str) -> None:
     is_hidden = any(part.startswith(".") for part in parts)
     if value.startswith("/") or not parts or is_hidden:
         raise ValidationError("must be a path below the space, such as scratch/insights.md")
+    if value.endswith(("/", "/.")):
+        raise ValidationError("names a folder; name a file in it")
+    if not value.isprintable():
+        raise ValidationError("has a character that no name of a file may have here")
     if parts[0].casefold() == "tasks":
         raise ValidationError("is in the folder of the service, where no run changes a file")
 

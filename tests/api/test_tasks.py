@@ -252,7 +252,19 @@ def test_a_bad_entry_of_the_file_is_shown_beside_the_tasks(
     assert "now and then" in fault["message"]
 
 
-@pytest.mark.parametrize("path", ["../x.md", "/etc/x.md", ".", ".hidden/x.md", "Tasks/tasks.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../x.md",
+        "/etc/x.md",
+        ".",
+        ".hidden/x.md",
+        "Tasks/tasks.json",
+        "notes/",
+        "notes/.",
+        "a\nb.md",
+    ],
+)
 def test_a_file_that_no_run_can_change_cannot_be_promised(client: FlaskClient, path: str) -> None:
     response = client.patch(
         "/api/tasks/daily_reflection", json={"expects": [{"path": "a.md"}, {"path": path}]}
