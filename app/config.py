@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from app.core.prices import MOST_BYTES, Price, read_prices
 from app.settings_schema import SHORTEST_TOKEN, Backend, SettingsSchema, SpokenDialect
 
 _MOST_SECRET = 64 * 1024
+_LIKE = 0.88
+_SHORTEST_LIKE, _LONGEST_LIKE = 8, 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +124,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if errors:
         raise SettingsError(errors)
     return _settings(values, prices)
+
+
+def mistyped(environment: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the variables that look like a setting and are none, each with the one it may mean.
+
+    Short names are like too many others; what is meant is not a setting that is set as well.
+    """
+    known = SettingsSchema().fields
+    wanted = [name for name in known if len(name) >= _SHORTEST_LIKE and not environment.get(name)]
+    found = []
+    for name in sorted(environment.keys() - known.keys()):
+        near = get_close_matches(name.upper()[:_LONGEST_LIKE], wanted, n=1, cutoff=_LIKE)
+        found += [(name, likely) for likely in near]
+    return found
 
 
 def _read_secret_file(name: str, given: dict[str, str], errors: list[FieldError]) -> None:

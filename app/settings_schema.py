@@ -1,5 +1,6 @@
 """Every setting: its form, its default, what it does."""
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,7 @@ from app.core.spans import read_span
 
 SHORTEST_TOKEN = 32
 _LARGEST_FILE = 1024 * 1024
+_HOST = re.compile(r"(?:\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]{1,5})?|[0-9a-f:.]*:[0-9a-f:.]*")
 
 
 class Backend(StrEnum):
@@ -101,6 +103,25 @@ def _check_file(value: str) -> None:
         raise ValidationError(f"{value!r} {error.detail}") from error
 
 
+def _check_hosts(value: str) -> None:
+    """Refuse what no `Host` header can name, such as an address with `http://` before it."""
+    for name in filter(None, map(str.strip, value.lower().split(","))):
+        if _HOST.fullmatch(name) is None:
+            raise ValidationError(
+                f"{name!r} is no name or address such as persona.example.org or 192.168.1.5, and"
+                " no request can ask by it"
+            )
+
+
+def _check_journals(value: str) -> None:
+    """Refuse what fits no path of the space, as a path that leads out of it."""
+    for pattern in value.split():
+        if any(part == "" or part.startswith(".") for part in pattern.split("/")):
+            raise ValidationError(
+                f"{pattern!r} fits no file of the space; write it as scratch/*_journal.md"
+            )
+
+
 def _default(text: str, help_text: str) -> dict[str, Any]:
     return {"load_default": None, "metadata": {"default": text, "help": help_text}}
 
@@ -133,6 +154,7 @@ class SettingsSchema(Schema):
     API_TOKEN_FILE = fields.String(**_default("none", "file that holds API_TOKEN"))
     ALLOWED_HOSTS = fields.String(
         load_default="",
+        validate=_check_hosts,
         metadata={
             "default": "none",
             "help": "names, beside loopback and HOST, by which the service may be addressed",
@@ -159,6 +181,7 @@ class SettingsSchema(Schema):
     )
     JOURNALS = fields.String(
         load_default="scratch/*_reflections.md scratch/*_journal.md scratch/*_insights.md",
+        validate=_check_journals,
         metadata={"help": "files to which tools may only append, as patterns between blanks"},
     )
     SCRIPTS = fields.String(

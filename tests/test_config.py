@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import read_settings
+from app.config import mistyped, read_settings
 from app.core.errors import SettingsError
 from app.core.prices import Price
 from app.settings_schema import Backend, SpokenDialect
@@ -236,3 +236,40 @@ def test_secrets_are_not_shown() -> None:
     assert TOKEN not in repr(settings)
     assert "sk-nobody" not in repr(settings)
     assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "hosts", ["http://x", "a.example,http://b", "*", "*.example", "a b", "a/b", "bücher.example"]
+)
+def test_a_name_that_no_request_can_ask_by_is_refused(hosts: str) -> None:
+    assert "no request can ask by it" in wrong(ALLOWED_HOSTS=hosts)["ALLOWED_HOSTS"]
+
+
+@pytest.mark.parametrize(
+    "hosts", ["A.example, 10.0.0.1,", "[fd00::1]", "fd00::1", "a.example:8000", "my_host"]
+)
+def test_names_and_addresses_are_taken(hosts: str) -> None:
+    assert read_settings({"ALLOWED_HOSTS": hosts}).allowed_hosts
+
+
+@pytest.mark.parametrize("pattern", ["../x.md", "/x.md", "./x.md", "a//b.md", "a/", "a/.b/*.md"])
+def test_a_journal_that_no_file_can_be_is_refused(pattern: str) -> None:
+    assert repr(pattern) in wrong(JOURNALS=f"scratch/*.md {pattern}")["JOURNALS"]
+
+
+def test_a_name_that_looks_like_a_setting_is_found_with_what_it_may_mean() -> None:
+    environment = {
+        "PERSONA_BAKEND": "llm",
+        "alowed_hosts": "x",
+        "RESULT_MAX_AGE": "1d",
+        "API_TOKEN": TOKEN,
+        "CI_API_TOKEN": "another",
+        "PERSONA_SPACE": "x",
+        "PERSONA_SPACES": "y",
+        **dict.fromkeys(["HOSTNAME", "SPORT", "STATE_DIRECTORY", "PATH", "LOG_LEVEL", "HOME"], "z"),
+    }
+    assert mistyped(environment) == [
+        ("PERSONA_BAKEND", "PERSONA_BACKEND"),
+        ("RESULT_MAX_AGE", "RESULTS_MAX_AGE"),
+        ("alowed_hosts", "ALLOWED_HOSTS"),
+    ]

@@ -17,7 +17,7 @@ from flask import Flask
 
 import app
 from app.api.serving import EXTENSION
-from app.config import Settings, is_loopback
+from app.config import Settings, is_loopback, mistyped
 from app.core.errors import FieldError, SettingsError
 from app.core.instants import write_instant
 from app.core.spans import write_span
@@ -53,6 +53,8 @@ def prepare(settings: Settings, addresses: Sequence[Any]) -> str:
     address lets other machines in and there is no token.
     """
     _check_addresses(settings, addresses)
+    for name, likely in mistyped(os.environ):
+        log.warning("settings.unknown", name=name, did_you_mean=likely)
     services = build(settings)
     try:
         services.prepare()

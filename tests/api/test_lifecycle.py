@@ -218,3 +218,14 @@ def ended_at_once(
         timeout=60,
         check=False,
     )
+
+
+@on_sqlite
+def test_the_start_warns_of_a_name_that_looks_like_a_setting(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PERSONA_BAKEND", "a-value-that-may-be-secret")
+    prepare(settings, [])
+    (line,) = [str(r.msg) for r in caplog.records if "settings.unknown" in str(r.msg)]
+    assert "'PERSONA_BAKEND', 'did_you_mean': 'PERSONA_BACKEND'" in line
+    assert "a-value" not in line
