@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from app import migrations
+from app import __version__, migrations
 from app.cli_memories import memories
 from app.cli_parts import opened, table, told, visible, visible_lines, when
 from app.cli_runs import audit, cancel, diff, execute_due, revert, run, runs
 from app.config import make_state_dir, read_settings
 from app.core.instants import write_instant
+from app.schedule.grammar import warnings
 from app.settings_schema import SettingsSchema
 from app.settings_text import write_settings
 from app.tasks.desk_errors import sentences
@@ -24,6 +25,7 @@ _AUTHOR = Author(kind="owner", name="command line")
 
 
 @click.group(name="persona")
+@click.version_option(__version__, prog_name="persona-tasks")
 def persona() -> None:
     """Scheduled tasks of a persona; settings come from the environment."""
 
@@ -40,11 +42,12 @@ def list_tasks() -> None:
         records = services.registry.snapshot().records.values()
         now = services.clock.now()
         table(
-            ("task", "schedule", "enabled", "next run", "last run", "runs"),
+            ("task", "schedule", "zone", "enabled", "next run", "last run", "runs"),
             [
                 (
                     record.id,
                     record.schedule,
+                    record.timezone,
                     _enabled(record.task, now),
                     when(services.registry.next_run(record)),
                     when(record.last_run),
@@ -89,6 +92,8 @@ def preview(schedule: str, timezone: str | None, count: int) -> None:
         click.echo(read.sentence)
         for slot in services.book.preview(read, now, count):
             click.echo(f"  {write_instant(slot)}")
+        for warning in warnings(read, now):
+            click.echo(f"mind: {warning}")
 
 
 @persona.command("add")

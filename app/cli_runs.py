@@ -68,12 +68,13 @@ def runs(task_id: str | None, status: str | None, limit: int) -> None:
         if task_id is not None and not page.runs:
             services.registry.history(task_id)  # knows deleted tasks too, whose runs stay
         table(
-            ("run", "task", "slot", "origin", "outcome", "reason"),
+            ("run", "task", "slot", "at", "origin", "outcome", "reason"),
             [
                 (
                     one.id,
                     one.task_id,
                     when(one.scheduled_for),
+                    when(one.started_at or one.recorded_at),
                     str(one.origin),
                     str(one.status) + (f" x{one.count}" if one.count > 1 else ""),
                     one.reason or "",

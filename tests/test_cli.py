@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from app import __version__
 from app.api.lifecycle import prepare
 from app.cli import persona
 from app.config import make_state_dir, read_settings
@@ -209,3 +210,24 @@ def test_runs_of_a_task_that_never_was_are_not_found_and_those_of_a_deleted_one_
     assert (found.exit_code, found.stdout.count("succeeded")) == (0, 1)
     none = invoke("runs", "--task", "daily_reflection", "--status", "failed")
     assert (none.exit_code, none.stdout.count("\n")) == (0, 1)
+
+
+def test_the_version_is_told() -> None:
+    assert invoke("--version").stdout == f"persona-tasks, version {__version__}\n"
+
+
+def test_a_preview_says_what_may_surprise(folder: Path) -> None:
+    said = invoke("preview", "0 0 13 * 5", "--count", "1").stdout.splitlines()
+    assert len(said) == 3
+    assert said[2].startswith("mind: day-of-month 13 OR day-of-week 5: ")
+    assert "mind" not in invoke("preview", "daily").stdout
+
+
+def test_the_zone_of_a_schedule_and_the_time_of_a_run_by_hand_are_listed(folder: Path) -> None:
+    owe_a_run_of(definition("tea", timezone="Asia/Tokyo"))
+    head, line = invoke("list").stdout.splitlines()
+    assert head.split()[:3] == ["task", "schedule", "zone"]
+    assert line.split()[:3] == ["tea", "daily", "Asia/Tokyo"]
+    invoke("run", "tea")
+    _, line = invoke("runs").stdout.splitlines()
+    assert re.match(r"\w{26}  tea +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  manual  succeeded", line)
