@@ -55,7 +55,7 @@ def _check_space(settings: Settings) -> None:
     if not settings.persona_space.is_dir():
         raise click.ClickException(
             f"there is no space at {settings.persona_space}: set PERSONA_SPACE, or begin one with "
-            "`persona-tasks serve`"
+            "`make run` or `persona-tasks serve`"
         )
 
 

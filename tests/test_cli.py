@@ -60,7 +60,7 @@ def test_in_a_folder_without_a_space_nothing_is_made(
     monkeypatch.delenv("PERSONA_SPACE", raising=False)
     assert told(*command) == (
         f"Error: there is no space at {tmp_path}/persona_space: set PERSONA_SPACE, or begin one "
-        "with `persona-tasks serve`\n"
+        "with `make run` or `persona-tasks serve`\n"
     )
     assert list(tmp_path.iterdir()) == []
 
