@@ -37,6 +37,8 @@ _DIALECTS: Mapping[str, Dialect] = {
     "sqlite": sqlite.dialect(),
     "postgresql": postgresql.dialect(),  # type: ignore[no-untyped-call]  # it has no types
 }
+# an instant of a column that is not called one would be written in another way than all others
+_OPTIONS = {"sqlite": orjson.OPT_PASSTHROUGH_DATETIME}
 
 Columns = Mapping[str, TypeEngine[Any]]
 
@@ -57,9 +59,11 @@ class BulkWrite:
         self, connection: Connection, rows: Sequence[Mapping[str, Any]]
     ) -> CursorResult[Any]:
         """Carry it out for these rows, each of which has a value for every column."""
-        given = orjson.dumps([self._bound(row, connection.dialect) for row in rows]).decode()
+        dialect = connection.dialect
+        bound = [self._bound(row, dialect) for row in rows]
+        given = orjson.dumps(bound, option=_OPTIONS.get(dialect.name)).decode()
         return connection.execute(
-            self._statements[connection.dialect.name],
+            self._statements[dialect.name],
             {"given": given},
             execution_options={"preserve_rowcount": True},
         )

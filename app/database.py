@@ -39,6 +39,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from app.core.errors import LedgerUnavailable
 from app.core.file_turn import FileTurn
 from app.core.forks import after_fork
+from app.core.written_instants import refuse_untyped_instants
 
 _PATIENCE = 15.0
 _TRUSTED_FOR = 1.0
@@ -170,6 +171,7 @@ class Database:
         # parameters are prompts and answers, which do not belong into logs
         engine = create_engine(self.url, pool_timeout=_PATIENCE, hide_parameters=True, **options)
         if self.is_sqlite:
+            refuse_untyped_instants(engine)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import bindparam, insert, select, update
+import pytest
+from sqlalchemy import Text, bindparam, insert, select, update
 
 from app.bulk import BulkRead, BulkWrite, insert_ignoring
 from app.database import Database
 from app.runs.tables import runs
+from tests.conftest import on_sqlite
 
 AT = datetime(2026, 11, 24, 0, 0, 0, 7, tzinfo=UTC)
 NAMES = (
@@ -78,6 +80,16 @@ def test_each_row_is_updated_with_its_own_values_and_no_other(database: Database
             select(runs.c.id, runs.c.attempt, runs.c.due_at).order_by(runs.c.id)
         ).all()
     assert found == [("run_0", 0, AT), ("run_1", 1, later), ("run_2", 2, later)]
+
+
+@on_sqlite
+def test_an_instant_of_a_column_that_is_called_none_is_an_error(database: Database) -> None:
+    statement = BulkWrite(
+        {"id": runs.c.id.type, "due_at": Text()},
+        lambda given: update(runs).where(runs.c.id == given.c.id).values(due_at=given.c.due_at),
+    )
+    with database.write() as connection, pytest.raises(TypeError, match="datetime"):
+        statement.execute(connection, [{"id": "run_1", "due_at": AT}])
 
 
 def test_no_row_is_an_empty_answer(database: Database) -> None:

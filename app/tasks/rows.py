@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     func,
+    or_,
     select,
     type_coerce,
     update,
@@ -272,7 +273,7 @@ def in_force_between(connection: Connection, since: datetime, until: datetime) -
         .where(
             stretches.c.definition.is_not(None),
             stretches.c.effective_from < until,
-            func.coalesce(stretches.c.ends, until) > since,
+            or_(stretches.c.ends.is_(None), stretches.c.ends > since),
         )
         .order_by(stretches.c.task_id, stretches.c.revision)
         .execution_options(yield_per=_MOST_IN_ONE_QUERY)

@@ -284,6 +284,33 @@ def test_another_default_zone_is_a_revision_of_every_task_that_names_none(
     assert house.registry.get("bare").revision == 2
 
 
+@pytest.mark.parametrize(
+    "begin", [timedelta(0), timedelta(hours=6), timedelta(hours=11, minutes=59)]
+)
+def test_the_audit_expects_the_slots_of_a_part_of_a_day(house: House, begin: timedelta) -> None:
+    house.add(schedule="* * * * *")
+    house.clock.step_to(MIDNIGHT + timedelta(hours=3))
+    house.registry.update("daily_reflection", {"name": "Another name"}, OWNER)
+    house.clock.step_to(MIDNIGHT + timedelta(hours=12))
+    house.plan()
+    house.clock.advance(timedelta(seconds=11))
+    audit = house.auditor.audit(since=MIDNIGHT + begin)
+    assert audit.is_clean
+    assert audit.total("expected") == (timedelta(hours=12) - begin) // timedelta(minutes=1)
+
+
+def test_the_audit_of_a_part_of_a_day_expects_nothing_of_a_task_deleted_before(
+    house: House,
+) -> None:
+    house.add(schedule="hourly")
+    house.clock.step_to(MIDNIGHT + timedelta(hours=3))
+    house.plan()
+    house.registry.delete("daily_reflection", OWNER)
+    house.clock.step_to(MIDNIGHT + timedelta(hours=12))
+    audit = house.auditor.audit(since=MIDNIGHT + timedelta(hours=6))
+    assert (audit.total("expected"), audit.total("recorded")) == (0, 0)
+
+
 def test_the_audit_sees_a_slot_that_is_missing(house: House) -> None:
     house.add(schedule="hourly")
     house.pass_time(hours=3)
