@@ -54,14 +54,17 @@ class HealthCheck:
         history: History,
         clock: Clock,
         *,
+        standing: Callable[[], str | None],
         liveness: Callable[[], Liveness],
         scripts: Callable[[], Availability],
     ) -> None:
+        """`standing` says how the runs of any process found the persona, if not well."""
         self._registry = registry
         self._desk = desk
         self._persona = persona
         self._history = history
         self._clock = clock
+        self._standing = standing
         self._liveness = liveness
         self._scripts = scripts
 
@@ -71,6 +74,7 @@ class HealthCheck:
             liveness = self._liveness()
             overdue = self._oldest_overdue()
             notes = self._notes()
+            problem = self._persona.problem() or self._standing()
         except PersonaTasksError as error:
             # its detail may tell of hosts and paths, which is for the log only
             log.warning("health.unknown", problem=error.problem, detail=error.detail)
@@ -88,7 +92,6 @@ class HealthCheck:
             reasons.append("no process ticks: nothing will fire until one is started")
         if overdue is not None and now - overdue >= OVERDUE_AFTER:
             reasons.append("a slot is due and nothing has taken it up")
-        problem = self._persona.problem()
         if problem is not None:
             reasons.append(problem)
         return Health(

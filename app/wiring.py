@@ -48,6 +48,7 @@ from app.runs.results import ResultFolder
 from app.runs.retention import Limits, Retention
 from app.runs.runner import Runner
 from app.runs.space_history import SpaceHistory
+from app.runs.standing import Standing
 from app.runs.taking_back import TakenBack, TakingBack
 from app.runs.trail import Trail
 from app.schedule.audit import Auditor
@@ -57,6 +58,7 @@ from app.schedule.jobstore import RegistryJobStore
 from app.schedule.planner import Planner, PlanningThread
 from app.schedule.settling import Settling
 from app.schedule.timetable import TaskTimetable, outlook_of_persona
+from app.settings_schema import Backend
 from app.tasks.authored import AuthoredTasks
 from app.tasks.changes import Put
 from app.tasks.desk import Desk
@@ -353,12 +355,20 @@ def build(
             being.persona,
             history,
             clock,
+            standing=_standing(settings, database),
             liveness=clockwork.liveness,
             scripts=being.confinement.availability,
         ),
         results=results,
         previews=PromptPreviews(registry, runner, clock, ids),
     )
+
+
+def _standing(settings: Settings, database: Database) -> Callable[[], str | None]:
+    if settings.persona_backend is Backend.EMBEDDED:
+        # it is part of this service; what is known may be of the persona that was there before
+        return lambda: None
+    return Standing(database).problem
 
 
 def _recorded(settings: Settings, database: Database, clock: Clock) -> RecordedSpace:

@@ -140,7 +140,6 @@ def _persona(
             _model(settings, url, clock),
             toolbox,
             sources,
-            clock,
             _means(settings),
             new_mark=lambda: secrets.token_hex(8),
         )

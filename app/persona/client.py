@@ -203,7 +203,10 @@ class Persona(Protocol):
         """Return what `reply` would send first, and do nothing."""
 
     def problem(self) -> str | None:
-        """Say what is known to be wrong, without asking anybody; None where nothing is."""
+        """Say what is wrong here, without asking anybody; None where nothing is.
+
+        How runs fared is not told: the ledger has it.
+        """
 
 
 def as_one_message(request: Request) -> Sequence[Sent]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 
-from app.core.clock import Clock
 from app.core.prices import Price
 from app.persona.client import Deadline, Reply, Request, Sent
 from app.persona.conversation import Bounds, Conversation
@@ -18,7 +17,6 @@ from app.persona.prompting.assemble import Prompt, assemble
 from app.persona.prompting.fence import Fence
 from app.persona.prompting.sources import Sources
 from app.persona.prompting.tokens import estimate
-from app.persona.standing import Standing
 from app.persona.tools.tool import Tool, Toolbox, Use
 
 log = structlog.get_logger(__name__)
@@ -53,7 +51,6 @@ class LlmPersona:
         model: ChatModel,
         toolbox: Toolbox,
         sources: Sources,
-        clock: Clock,
         means: Means,
         *,
         new_mark: Callable[[], str],
@@ -66,7 +63,6 @@ class LlmPersona:
         self._means = means
         self._new_mark = new_mark
         self._on_text = on_text
-        self._standing = Standing(clock)
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the final text of the model; raise PersonaError with the account of the run."""
@@ -78,10 +74,8 @@ class LlmPersona:
         try:
             text = talk.hold(prompt.messages, options, Use(request=request, deadline=deadline))
         except PersonaError as error:
-            self._standing.note(error)
             error.account = self._account(talk, options, prompt)
             raise
-        self._standing.note(None)
 
         def ask(question: str) -> Reply:
             try:
@@ -99,8 +93,8 @@ class LlmPersona:
         return [Sent(role=str(m.role), content=m.content) for m in prompt.messages]
 
     def problem(self) -> str | None:
-        """Say why the space cannot be used, or how the last call failed; None where all is well."""
-        return self._sources.space.problem() or self._standing.problem
+        """Say why the space cannot be used; None where it can."""
+        return self._sources.space.problem()
 
     def _prompt(self, request: Request, deadline: Deadline, fence: Fence) -> Prompt:
         listed = request.task.tools

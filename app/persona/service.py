@@ -21,7 +21,6 @@ from app.persona.errors import (
 )
 from app.persona.exchange import Answer, Sender
 from app.persona.llm.refusals import wait_asked_for
-from app.persona.standing import Standing
 from app.persona.words import one_line
 
 MOST_BYTES = 1024 * 1024
@@ -53,26 +52,19 @@ class ServicePersona:
             headers["Authorization"] = f"Bearer {key}"
         address = url.rstrip("/") + "/api/persona/chat"
         self._sender = Sender(address, headers, clock, trusted=trusted)
-        self._standing = Standing(clock)
 
     def reply(self, request: Request, deadline: Deadline) -> Reply:
         """Return the answer within the deadline; raise the PersonaError that says what happened."""
         deadline.check()
-        try:
-            reply = self._ask(request, deadline)
-        except PersonaError as error:
-            self._standing.note(error)
-            raise
-        self._standing.note(None)
-        return reply
+        return self._ask(request, deadline)
 
     def would_send(self, request: Request, deadline: Deadline) -> Sequence[Sent]:
         """Return the rendered prompt as one message."""
         return as_one_message(request)
 
     def problem(self) -> str | None:
-        """Say how the last call of this process failed; None where it went well or none was."""
-        return self._standing.problem
+        """Say nothing: how calls ended is in the ledger, for all processes alike."""
+        return None
 
     def _ask(self, request: Request, deadline: Deadline) -> Reply:
         body = orjson.dumps(

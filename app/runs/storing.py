@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
 import structlog
+from sqlalchemy import Connection
 
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
@@ -12,6 +13,7 @@ from app.runs.attempts import Attempts
 from app.runs.ledger import Claim, Ledger
 from app.runs.results import ResultFolder
 from app.runs.run import Origin, Outcome, Run, Status
+from app.runs.standing import newest_sign, note_turn
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +77,7 @@ class Storing:
         ]
         try:
             with self._database.write() as connection:
-                accepted = self._ledger.finish(connection, real)
+                accepted = self._finish(connection, real)
         except LedgerUnavailable:
             raise
         except Exception:
@@ -92,7 +94,7 @@ class Storing:
         self._unfiled.update(claim.run_id for claim, _ in ended)
         try:
             with self._database.write() as connection:
-                accepted = self._ledger.finish(connection, ended)
+                accepted = self._finish(connection, ended)
                 self._ledger.mark_filed(connection, filed)
         except LedgerUnavailable:
             self._attempts.give_back(ended)
@@ -128,7 +130,7 @@ class Storing:
         for with_all in (True, False):
             try:
                 with self._database.write() as connection:
-                    return self._ledger.finish(connection, [(claim, outcome)], with_all=with_all)
+                    return self._finish(connection, [(claim, outcome)], with_all=with_all)
             except LedgerUnavailable:
                 raise
             except Exception as error:
@@ -142,6 +144,15 @@ class Storing:
         )
         with self._database.write() as connection:
             return self._ledger.finish(connection, [(claim, failure)], with_all=False)
+
+    def _finish(
+        self, connection: Connection, ended: _Ended, *, with_all: bool = True
+    ) -> list[tuple[Claim, Outcome]]:
+        """Store outcomes as `Ledger.finish` does, and log where they are a turn of the persona."""
+        before = newest_sign(connection) if ended else None
+        accepted = self._ledger.finish(connection, ended, with_all=with_all)
+        note_turn(before, [outcome for _, outcome in accepted])
+        return accepted
 
     def _file(self, accepted: _Ended) -> None:
         runs = [_run_of(claim, outcome) for claim, outcome in accepted]

@@ -131,7 +131,6 @@ def test_a_persona_of_it_carries_out_a_task(url: str, tmp_path: Path) -> None:
         model_at(url),
         Toolbox([]),
         Sources(space=Space(tmp_path)),
-        SystemClock(),
         Means(model="tiny", context_tokens=CONTEXT),
         new_mark=lambda: "mark00000001",
     )

@@ -36,7 +36,6 @@ def persona(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Persona]
                 HttpModel(OpenAi(), server.url(), SystemClock()),
                 Toolbox([]),
                 Sources(space=Space(tmp_path)),
-                SystemClock(),
                 Means(model="tiny"),
                 new_mark=lambda: "mark00000001",
             )

@@ -12,7 +12,6 @@ from app.core.clock import SystemClock
 from app.core.prices import Price
 from app.persona.client import Reply, Request
 from app.persona.errors import (
-    EmptyAnswer,
     PersonaAuth,
     PersonaCancelled,
     PersonaError,
@@ -68,7 +67,6 @@ def a_persona(
         PatientModel(model),
         (hands or Hands()).box,
         Sources(space=Space(space), **({"recall": recall} if recall else {})),
-        clock,
         Means(model="tiny", **means),
         new_mark=lambda: next(marks),
     )
@@ -300,33 +298,20 @@ def test_the_bounds_of_the_settings_hold(tmp_path: Path) -> None:
     assert "tools" not in server.bodies[3]
 
 
-def test_a_failure_is_a_known_problem_until_a_call_goes_well(tmp_path: Path) -> None:
-    with ModelServer(Status(status=500, body="broke"), Say(text=""), Say(text="Well.")) as server:
-        persona = a_persona(server, tmp_path)
-        fail(persona)
-        assert "broke" in str(persona.problem())
-        assert isinstance(fail(persona), EmptyAnswer)
-        assert persona.problem() is None
-        assert reply(persona).text == "Well."
-        assert persona.problem() is None
-
-
-def test_a_server_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     clock = SystemClock()
     model = HttpModel(DIALECTS["openai"], f"http://127.0.0.1:{free_port()}/v1", clock, key=KEY)
     persona = LlmPersona(
         model,
         Toolbox([]),
         Sources(space=Space(tmp_path)),
-        clock,
         Means(model="tiny"),
         new_mark=lambda: "mark00000001",
     )
     error = fail(persona)
     assert isinstance(error, PersonaUnreachable)
     assert not error.reached
-    assert persona.problem() is not None
-    assert KEY not in str(persona.problem())
+    assert KEY not in error.detail
 
 
 def test_one_thing_more_is_asked_of_the_same_conversation_and_counted(tmp_path: Path) -> None:

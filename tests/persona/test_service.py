@@ -294,7 +294,6 @@ def test_a_secret_in_the_address_stays_out_of_errors() -> None:
     port = free_port()
     persona = ServicePersona(f"http://me:s3cret@127.0.0.1:{port}", SystemClock())
     assert "s3cret" not in fail(persona).detail
-    assert "s3cret" not in str(persona.problem())
 
 
 def test_no_proxy_and_no_netrc_of_the_environment_is_used(
@@ -469,35 +468,6 @@ def test_many_threads_call_at_once(server: EvilPersona) -> None:
         thread.join()
     assert answers == ["I thought about it."] * 30
     assert time.monotonic() - began < 3
-
-
-def test_a_failure_is_a_known_problem_until_a_call_goes_well(server: EvilPersona) -> None:
-    server.answers["fickle"] = b"{}"
-    persona = persona_at(server, "body-fickle")
-    fail(persona)
-    problem = persona.problem()
-    assert problem is not None
-    assert "failed: the answer has no text" in problem
-    server.answers["fickle"] = b'{"response": "Well."}'
-    persona.reply(a_request(), a_real_deadline(10))
-    assert persona.problem() is None
-
-
-def test_a_refused_prompt_is_no_problem_of_the_service(server: EvilPersona) -> None:
-    persona = persona_at(server, "status-400")
-    fail(persona)
-    assert persona.problem() is None
-
-
-def test_a_cancelled_call_says_nothing_about_the_service(server: EvilPersona) -> None:
-    cancelled = threading.Event()
-    persona = persona_at(server, "hang")
-    timer = threading.Timer(0.1, cancelled.set)
-    timer.start()
-    with pytest.raises(PersonaCancelled):
-        persona.reply(a_request(), a_real_deadline(5, cancelled))
-    timer.join()
-    assert persona.problem() is None
 
 
 def test_a_call_costs_little_processor_time(server: EvilPersona) -> None:
