@@ -39,6 +39,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from app.core.errors import LedgerUnavailable
 from app.core.file_turn import FileTurn
 from app.core.forks import after_fork
+from app.core.opened_file import OpenedFile
 from app.core.written_instants import refuse_untyped_instants
 
 _PATIENCE = 15.0
@@ -126,6 +127,7 @@ class Database:
         self._most_connections = most_connections
         self._inherited: list[object] = []
         self._file_turn: FileTurn | None = None
+        self._file: OpenedFile | None = None
         self._engine: Engine | None = None
         self._glass: Any = None
         self._seen: dict[str, _Glance] = {}
@@ -172,9 +174,32 @@ class Database:
         engine = create_engine(self.url, pool_timeout=_PATIENCE, hide_parameters=True, **options)
         if self.is_sqlite:
             refuse_untyped_instants(engine)
+            self._keep_in_sight(engine)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
         return engine
+
+    def _keep_in_sight(self, engine: Engine) -> None:
+        """Write to the file only that is at its path, and open no other one there.
+
+        SQLite would make a new one where it is gone, and find it empty.
+        """
+        file = self._file = OpenedFile(self.url.database or "")
+
+        def check_for_writer(connection: Connection) -> None:
+            if connection.get_execution_options().get("writes", False):
+                file.check()
+
+        event.listen(engine, "do_connect", lambda *_: file.check_at_once())
+        event.listen(engine, "connect", lambda *_: file.opened())
+        event.listen(engine, "begin", check_for_writer)
+
+    def is_in_place(self) -> bool:
+        """Say whether the file that is open was at its path a second ago, if it is a file.
+
+        Where it was not, nothing is written to it: nobody would find that again.
+        """
+        return self._file is None or self._file.is_in_place()
 
     def _turn_by_file(self) -> FileTurn | None:
         if not self.is_sqlite or not self.url.database:
@@ -211,7 +236,7 @@ class Database:
         """Open a transaction that may write; it commits at the end, rolls back on an error.
 
         On SQLite it holds the write lock from the start. Raises LedgerUnavailable where the
-        database is locked too long, gone or full.
+        database is locked too long, gone or full, LedgerRemoved where its file is another one.
         """
         engine = self.engine
         with self._answering(), self._turn(), engine.connect() as opened:
@@ -288,7 +313,7 @@ class Database:
             if self._engine is not None:
                 self._close_glass()
                 self._engine.dispose()
-            self._engine = None
+            self._engine = self._file = None
             self._seen.clear()
             with self._queue:
                 self._let_go_of_turn()

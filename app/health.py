@@ -19,6 +19,10 @@ log = structlog.get_logger(__name__)
 
 OVERDUE_AFTER = timedelta(seconds=30)
 UNFILED_AFTER = timedelta(minutes=1)
+_REMOVED = (
+    "the file of the database was removed or replaced, and nothing is written any more: "
+    "put the same file back, or restart the service to go on with what is there"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,7 @@ class HealthCheck:
         history: History,
         clock: Clock,
         *,
+        is_ledger_in_place: Callable[[], bool],
         standing: Callable[[], str | None],
         liveness: Callable[[], Liveness],
         scripts: Callable[[], Availability],
@@ -64,12 +69,14 @@ class HealthCheck:
         self._persona = persona
         self._history = history
         self._clock = clock
+        self._is_ledger_in_place = is_ledger_in_place
         self._standing = standing
         self._liveness = liveness
         self._scripts = scripts
 
     def check(self) -> Health:
         """Return the state of the service; never raises for what is wrong with it."""
+        reasons = [] if self._is_ledger_in_place() else [_REMOVED]
         try:
             liveness = self._liveness()
             overdue = self._oldest_overdue()
@@ -79,7 +86,7 @@ class HealthCheck:
             # its detail may tell of hosts and paths, which is for the log only
             log.warning("health.unknown", problem=error.problem, detail=error.detail)
             return Health(
-                reasons=[f"it cannot be looked at: {error.title}"],
+                reasons=[*reasons, f"it cannot be looked at: {error.title}"],
                 notes=[],
                 processes=0,
                 tick_age=None,
@@ -87,7 +94,6 @@ class HealthCheck:
                 scripts=self._scripts(),
             )
         now = self._clock.now()
-        reasons = []
         if not liveness.alive:
             reasons.append("no process ticks: nothing will fire until one is started")
         if overdue is not None and now - overdue >= OVERDUE_AFTER:

@@ -355,6 +355,7 @@ def build(
             being.persona,
             history,
             clock,
+            is_ledger_in_place=database.is_in_place,
             standing=_standing(settings, database),
             liveness=clockwork.liveness,
             scripts=being.confinement.availability,

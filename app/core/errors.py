@@ -271,6 +271,12 @@ class LedgerUnavailable(PersonaTasksError):
         return {"Retry-After": "5"}
 
 
+class LedgerRemoved(LedgerUnavailable):
+    """The file of the database was removed or replaced, so nothing is written any more."""
+
+    title = "Database removed"
+
+
 class SpaceError(PersonaTasksError):
     """A file of the persona's space cannot be used."""
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,8 @@ from tests.api.clocks import ShiftedClock
 from tests.conftest import on_sqlite
 
 pytestmark = on_sqlite
+
+NEW = {"id": "x", "name": "X", "type": "custom", "schedule": "daily", "prompt": "Do."}
 
 
 def body_of(response: Any) -> Any:
@@ -186,3 +189,29 @@ def test_health_tells_whether_scripts_can_be_run_and_stays_green_where_not(
         "available": False,
         "reason": "scripts are switched off: SCRIPTS=off",
     }
+
+
+def test_a_ledger_that_was_removed_turns_it_red_and_is_not_written_to(
+    client: FlaskClient, services: Services
+) -> None:
+    services.clockwork.start()
+    services.clockwork.wake()
+    assert client.get("/healthz").status_code == 200
+    path = Path(services.settings.database_url.removeprefix("sqlite:///"))
+    aside = path.rename(path.with_name("aside"))
+    time.sleep(1.01)
+    health = client.get("/healthz")
+    assert health.status_code == 503
+    assert body_of(health)["reasons"][0].startswith("the file of the database was removed")
+    created = client.post("/api/tasks", json=NEW)
+    assert created.status_code == 503
+    executed = client.post("/api/tasks/daily_reflection/execute")
+    assert executed.status_code == 503
+    assert body_of(executed)["type"] == "/problems/ledger-unavailable"
+    assert body_of(executed)["title"] == "Database removed"
+    assert executed.headers["Retry-After"] == "5"
+    assert str(path) not in executed.get_data(as_text=True)
+    aside.rename(path)
+    time.sleep(1.01)
+    assert client.get("/healthz").status_code == 200
+    assert client.post("/api/tasks/daily_reflection/execute").status_code == 200
