@@ -10,7 +10,7 @@ from app.api import shapes
 from app.api.answers import answer
 from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.inputs import KeyAndPreferHeaders, WaitQuery
-from app.api.refusals import NothingRuns
+from app.api.refusals import NothingRuns, TooManyWait
 from app.api.run_schemas import Accepted, Execution, Executions
 from app.api.serving import services, serving
 from app.core.errors import Draining, RevisionNotFound
@@ -31,7 +31,8 @@ _LOOK_EVERY = timedelta(seconds=5)
     answers={
         200: Answer(description="How the run went; a failed one too", schema=Execution),
         202: Answer(
-            description="The run was started, or goes on longer than one waits here",
+            description="The run was started: nobody was to wait for it, it goes on longer than "
+            "one waits here, or as many wait here already as may",
             schema=Accepted,
             headers={
                 "Location": "where the run is found",
@@ -45,14 +46,15 @@ def execute(task_id: str, query: dict[str, Any], headers: dict[str, Any]) -> Res
     """Run a task now
 
     Regardless of its schedule, and also while it is disabled; no slot is used up by it. Whoever
-    hangs up does not stop the run.
+    hangs up does not stop the run. Where many wait already, the run is started all the same, and
+    202 tells where it is found.
     """
     here = services()
     _check_that_something_runs(here)
     run = here.executions.start(task_id, key=headers.get("key"))
     prefers_async = _prefers_async(headers.get("prefer", ""))
     if query["wait"] and not prefers_async:
-        run = _finished(here, run)
+        run = _waited_for(here, run)
     if not run.status.is_open:
         return answer(shapes.execution(run))
     url = f"/api/runs/{run.id}"
@@ -78,15 +80,19 @@ def execute(task_id: str, query: dict[str, Any], headers: dict[str, Any]) -> Res
 def execute_due() -> Response:
     """Run all tasks that are due
 
-    The same claim as the clock's own: calling it beside the clock never runs a slot twice.
+    The same claim as the clock's own: calling it beside the clock never runs a slot twice. Where
+    many wait for runs already, nothing is started.
     """
     here = services()
     _check_that_something_runs(here)
     if here.engine.is_draining:
         raise Draining
-    queued = here.planner.plan_all_due()
-    here.engine.wake()
-    results = [shapes.execution_in_short(run) for run in _all_finished(here, queued)]
+    with serving().seats.one() as is_seated:
+        if not is_seated:
+            raise TooManyWait
+        queued = here.planner.plan_all_due()
+        here.engine.wake()
+        results = [shapes.execution_in_short(run) for run in _all_finished(here, queued)]
     return answer({"executed": len(results), "results": results})
 
 
@@ -98,6 +104,12 @@ def _check_that_something_runs(here: Services) -> None:
 def _prefers_async(prefer: str) -> bool:
     preferences = (part.partition(";")[0].strip().lower() for part in prefer.split(","))
     return "respond-async" in preferences
+
+
+def _waited_for(here: Services, run: Run) -> Run:
+    """Return a run when it is finished, or at once where as many wait already as may."""
+    with serving().seats.one() as is_seated:
+        return _finished(here, run) if is_seated else run
 
 
 def _finished(here: Services, run: Run) -> Run:

@@ -14,6 +14,7 @@ from gunicorn.glogging import Logger
 from app import create_app
 from app.api.lifecycle import Life, prepare
 from app.api.lifecycle import graceful_timeout as _graceful_timeout
+from app.api.seats import THREADS
 from app.config import read_settings
 from app.core.errors import PersonaTasksError, SettingsError
 from app.log import configure_logging
@@ -54,7 +55,7 @@ logger_class = _Log
 # Threads, because a request may wait for a run, and because half-sent requests must not stop a
 # worker. The persona's own calls are made elsewhere.
 worker_class = "gthread"
-threads = 32
+threads = THREADS
 worker_connections = 512
 timeout = 60
 keepalive = 15

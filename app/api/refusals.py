@@ -90,6 +90,18 @@ class TooLarge(PersonaTasksError):
     status = 413
 
 
+class TooManyWait(PersonaTasksError):
+    """As many requests wait for runs as may here; nothing was started, come again in a moment."""
+
+    problem = "too-many-wait"
+    title = "Too many wait"
+    status = 503
+    transient = True
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Retry-After": "5"}
+
+
 class NothingRuns(PersonaTasksError):
     """No process of this service runs tasks at the moment, so nothing was started."""
 

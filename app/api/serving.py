@@ -9,6 +9,7 @@ from flask import current_app
 
 from app.api import shapes
 from app.api.listing import Listing, Page
+from app.api.seats import Seats
 from app.core.clock import Clock
 from app.core.forks import after_fork
 from app.runs.processes import Liveness
@@ -46,6 +47,7 @@ class Serving:
 
     services: Services
     listing: Listing
+    seats: Seats
     liveness: Seen[Liveness]
     desk: Seen[DeskStatus]
 
@@ -88,6 +90,7 @@ def _serve_from(services: Services) -> Serving:
     return Serving(
         services=services,
         listing=Listing(services.registry, services.book),
+        seats=Seats(chats=services.settings.chat_concurrency),
         liveness=Seen(services.clockwork.liveness, services.clock),
         desk=Seen(services.desk.status, services.clock),
     )

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import update
 
+from app.api.seats import THREADS
 from app.persona.client import Deadline, Reply, Request
 from app.persona.fakes import ScriptedPersona
 from app.runs.results import file_name
@@ -175,6 +176,34 @@ class TestAPersonaThatTakesItsTime:
         stopper.join()
         assert response.status_code == 202
         assert body_of(response)["url"].startswith("/api/runs/")
+
+    def test_who_finds_too_many_waiting_is_told_where_the_run_is(
+        self, client: FlaskClient, services: Services, go_on: threading.Event
+    ) -> None:
+        client.patch(REFLECTION, json={"overlap": "allow"})
+        answers: list[Any] = []
+        most = THREADS - 8 - services.settings.chat_concurrency
+        waiting = [
+            threading.Thread(target=lambda: answers.append(client.post(EXECUTE)))
+            for _ in range(most)
+        ]
+        for thread in waiting:
+            thread.start()
+        while len(services.engine._waiting) < most:
+            threading.Event().wait(0.01)
+        late = client.post(EXECUTE)
+        assert late.status_code == 202
+        assert late.headers["Location"] == body_of(late)["url"]
+        assert "Preference-Applied" not in late.headers
+        due = client.post("/api/tasks/execute-due")
+        assert (due.status_code, body_of(due)["type"]) == (503, "/problems/too-many-wait")
+        assert due.headers["Retry-After"] == "5"
+        go_on.set()
+        for thread in waiting:
+            thread.join()
+        assert [answer.status_code for answer in answers] == [200] * most
+        assert services.engine.wait(body_of(late)["run_id"], timedelta(seconds=10)).success
+        assert client.post(EXECUTE).status_code == 200
 
     def test_a_run_of_a_deleted_task_ends_and_stays_readable(
         self, client: FlaskClient, go_on: threading.Event, services: Services
