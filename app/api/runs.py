@@ -46,13 +46,10 @@ _FIGURES = ("expected", "recorded", "missing", "duplicated", "unexpected")
 def results_of_task(task_id: str, query: dict[str, int]) -> Response:
     """List the newest results of a task
 
-    Those of a deleted task stay readable; an id that never was is not found. Fewer than the limit
-    come where their answers are more than 16 MiB.
+    Those of a deleted task stay readable; an id that never was has none. Fewer than the limit come
+    where their answers are more than 16 MiB.
     """
-    here = services()
-    found = here.history.results(task_id=task_id, limit=_capped(query["limit"]))
-    if not found and task_id not in here.registry.snapshot().records:
-        here.registry.history(task_id)  # knows deleted tasks, too
+    found = services().history.results(task_id=task_id, limit=_capped(query["limit"]))
     return answer(
         {"task_id": task_id, "results": [shapes.result(run) for run in found], "count": len(found)}
     )
