@@ -188,10 +188,16 @@ class Desk:
             report.trouble = error.detail
             report.look_again(LATER)
         if (report.trouble, report.unread) != (self._row.trouble, self._row.unread):
-            log.warning("desk.trouble", trouble=report.trouble)
+            self._log_turn(report.trouble)
             self._store(replace(self._row, trouble=report.trouble, unread=report.unread))
         self._errors_file.show(self._row)
         return report
+
+    def _log_turn(self, trouble: str | None) -> None:
+        if trouble is not None and trouble != self._row.trouble:
+            log.warning("desk.trouble", trouble=trouble)
+        if trouble is None and self._row.trouble is not None:
+            log.info("desk.mended", trouble_was=self._row.trouble)
 
     def _round(self, report: SyncReport, *, raced: bool) -> bool:
         """Go once round; return False where an editor was quicker and it has to be done again."""

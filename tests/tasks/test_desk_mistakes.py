@@ -245,6 +245,24 @@ def test_a_file_that_is_no_json_changes_nothing_and_is_left(place: Place, data: 
     assert told["errors"] == [{"index": None, "id": None, "message": fault.message}]
 
 
+def test_the_log_says_when_trouble_with_the_file_begins_and_when_it_is_over(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.begin("a")
+    before = place.path.read_text()
+    caplog.clear()
+    place.path.write_text("{")
+    place.wait()
+    place.path.write_text(before)
+    place.wait()
+    said = [(record.levelname, record.msg) for record in caplog.records]
+    (began, ended) = [(level, told) for level, told in said if "desk." in told["event"]]
+    assert (began[0], began[1]["event"]) == ("WARNING", "desk.trouble")
+    assert (ended[0], ended[1]["event"]) == ("INFO", "desk.mended")
+    assert began[1]["trouble"] == ended[1]["trouble_was"]
+    assert "tasks.json is not JSON" in began[1]["trouble"]
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
