@@ -174,8 +174,8 @@ class Database:
         engine = create_engine(self.url, pool_timeout=_PATIENCE, hide_parameters=True, **options)
         if self.is_sqlite:
             refuse_untyped_instants(engine)
-            self._keep_in_sight(engine)
             event.listen(engine, "connect", _prepare_sqlite)
+            self._keep_in_sight(engine)
             event.listen(engine, "begin", _begin_sqlite)
         return engine
 

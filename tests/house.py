@@ -119,7 +119,7 @@ class Later(Executor):
 
 
 def run_to_its_end(runner: Runner, claim: Claim) -> Outcome:
-    ((_, outcome),) = runner.close([runner.ask(claim, Event())])
+    ((_, outcome),) = runner.close([runner.ask(claim, Event())], Event())
     return outcome
 
 

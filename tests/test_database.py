@@ -218,6 +218,21 @@ def test_a_glance_sees_at_once_what_another_process_committed(
     other.close()
 
 
+def test_a_path_that_is_not_absolute_is_of_the_folder_in_which_it_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = Database("sqlite:///x.sqlite3")
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (v INTEGER)")
+    monkeypatch.chdir("/")
+    time.sleep(1.01)
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+    assert database.is_in_place()
+    database.close()
+
+
 def test_a_glance_at_a_database_that_does_not_answer_says_so() -> None:
     database = Database("sqlite:////nowhere/at/all/x.sqlite3")
     with pytest.raises(LedgerUnavailable):

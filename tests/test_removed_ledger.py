@@ -84,3 +84,35 @@ def test_how_a_run_ended_waits_until_the_file_is_back(database: Database, tmp_pa
     time.sleep(1.01)
     house.settle()
     assert house.outcomes() == [("succeeded", None)]
+
+
+def test_a_log_that_is_gone_is_noticed_as_well(database: Database) -> None:
+    """What was written lately is in it alone."""
+    count(database)
+    path = Path(str(database.url.database))
+    log = path.with_name(f"{path.name}-wal")
+    log.rename(path.with_name("aside"))
+    time.sleep(1.01)
+    with pytest.raises(LedgerRemoved):
+        count(database)
+    path.with_name("aside").rename(log)
+    time.sleep(1.01)
+    count(database)
+    assert version_of(database) == 2
+
+
+def test_another_process_does_not_remove_the_log_of_a_file_that_is_moved_away(
+    database: Database,
+) -> None:
+    count(database)
+    path = moved_away(database)
+    other = Database(str(database.url))
+    for _ in range(2):
+        with pytest.raises(LedgerRemoved, match=r"is gone, but the log of it, .*-wal, is there"):
+            count(other)
+    assert not path.exists()
+    path.with_name("aside").rename(path)
+    time.sleep(1.01)
+    count(database)
+    assert version_of(other) == 2
+    other.close()

@@ -137,7 +137,7 @@ class Attempts:
             together = closing[0].is_silent
             began = self._clock.monotonic()
             try:
-                for answered, outcome in self._runner.close(closing):
+                for answered, outcome in self._runner.close(closing, self._hurry):
                     with self._lock:
                         self._ended.append((answered.claim, outcome))
                         self._going_on.pop(_key(answered.claim), None)

@@ -75,16 +75,19 @@ def own_changes(
 ) -> list[tuple[FileChange, str | None]]:
     """Return which changes are a run's own, each with what the file held before its own part.
 
-    `others` has for a file the newest step by somebody else that went on meanwhile. What led to
-    its end is theirs, what came after it is the run's. Where the two cannot be told apart the
-    change is the run's only if it is meant to change that file.
+    A file that only another run is meant to change is left to that one. `others` has for a file the
+    newest step by somebody else that went on meanwhile. What led to its end is theirs, what came
+    after it is the run's. Where the two cannot be told apart the change is the run's only if it is
+    meant to change that file.
     """
     own: list[tuple[FileChange, str | None]] = []
     for change in changes:
         path, theirs = change.path, others.get(change.path)
+        if path in meant.elsewhere and path not in meant.here:
+            continue
         if theirs is not None and _is_told_apart(theirs, change, looked_at):
             own.append((change, theirs.after))
-        elif path in meant.here or (theirs is None and path not in meant.elsewhere):
+        elif theirs is None or path in meant.here:
             own.append((change, _before(change)))
     return own
 

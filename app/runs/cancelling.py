@@ -4,6 +4,8 @@ The process that works on a run need not be the one that is asked, so the wish s
 and every process looks there for wishes about its own runs.
 """
 
+from typing import Any
+
 import structlog
 from sqlalchemy import select, update
 
@@ -60,19 +62,19 @@ class Cancelling:
         self._engine.cancel(wanted)
 
     def _note(self, run_id: str) -> bool:
+        """Write the wish down; return whether it changes anything."""
         now = self._clock.now()
+        this = runs.c.id == run_id
         with self._database.write() as connection:
-            waiting = update(runs).where(runs.c.id == run_id, statements.QUEUED)
-            ended = connection.execute(
-                waiting.values(
-                    status=str(Status.CANCELLED),
-                    reason=PersonaCancelled.reason,
-                    completed_at=now,
-                    cancel_asked_at=now,
+            # held from here on: a run may go back into the queue at any moment
+            query = select(runs.c.status, runs.c.cancel_asked_at).where(this).with_for_update()
+            held = connection.execute(query).one_or_none()
+            if held is None or not Status(held.status).is_open or held.cancel_asked_at is not None:
+                return False
+            values: dict[str, Any] = {"cancel_asked_at": now}
+            if held.status == Status.QUEUED:
+                values.update(
+                    status=str(Status.CANCELLED), reason=PersonaCancelled.reason, completed_at=now
                 )
-            )
-            going_on = update(runs).where(
-                runs.c.id == run_id, statements.RUNNING, runs.c.cancel_asked_at.is_(None)
-            )
-            told = connection.execute(going_on.values(cancel_asked_at=now))
-        return bool(ended.rowcount or told.rowcount)
+            connection.execute(update(runs).where(this).values(values))
+        return True

@@ -232,7 +232,7 @@ class _Attempt:
         unannounced = (
             space.snapshots.difference(self._commit, look.commit) if self._commit and look else []
         )
-        meant = self._files_meant() if unannounced and self._silent else Meant()
+        meant = self._files_meant(unannounced) if unannounced and self._silent else Meant()
         now = space.clock.now()
         with space.database.write() as connection:
             if not space.trail.holds(connection, *self._holder):
@@ -268,13 +268,22 @@ class _Attempt:
             meant=meant,
         )
 
-    def _files_meant(self) -> Meant:
-        """Return what this run, and others that go on now, are meant to change."""
-        with self._space.database.read() as connection:
-            others = self._space.trail.running_beside(connection, self._claim.run_id)
+    def _files_meant(self, changes: Sequence[FileChange]) -> Meant:
+        """Return what this run, and others that go on now, are meant to change.
+
+        A file that was written before such a run began cannot be its work.
+        """
+        space, changed = self._space, {change.path for change in changes}
+        with space.database.read() as connection:
+            others = space.trail.running_beside(connection, self._claim.run_id)
         return Meant(
             here=self._meant(self._claim.task_id, self._claim.revision),
-            elsewhere={path for task in others for path in self._meant(*task)},
+            elsewhere={
+                path
+                for other in others
+                for path in changed.intersection(self._meant(other.task_id, other.revision))
+                if is_newer(space, path, other.started_at)
+            },
         )
 
     def _is_last(self, path: str) -> bool:

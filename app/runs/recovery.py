@@ -146,7 +146,9 @@ class Recovery:
                 if self._taking_back is not None:
                     self._taking_back.unlive(connection, row.id, row.started_at)
                 may_rerun = row.attempt < MOST_ATTEMPTS and reason != NOT_PUT_BACK
-                rerun = may_rerun and reruns.get(row.id, False)
+                # read from the row that is held, or a wish of this moment would be overlooked
+                is_wanted = row.cancel_asked_at is None
+                rerun = may_rerun and is_wanted and reruns.get(row.id, False)
                 status = self._ledger.release(
                     connection,
                     row,
@@ -224,19 +226,16 @@ class Recovery:
             return []
         query = select(runs.c.id, runs.c.attempt, runs.c.owner, runs.c.started_at)
         with self._database.read() as connection:
-            return list(connection.execute(query.where(literal_column("runs.status = 'running'"))))
+            return list(connection.execute(query.where(statements.RUNNING)))
 
     def _reruns(self, run_ids: Sequence[str]) -> dict[str, bool]:
-        """Return which runs may be run again: those whose task wants it and is still there, and
-        which nobody wants cancelled."""
-        query = select(runs.c.id, runs.c.task_id, runs.c.revision, runs.c.cancel_asked_at)
+        """Return which runs may be run again: those whose task wants it and is still there."""
+        query = select(runs.c.id, runs.c.task_id, runs.c.revision).where(runs.c.id.in_(run_ids))
         with self._database.read() as connection:
-            found = list(connection.execute(query.where(runs.c.id.in_(run_ids))))
+            found = list(connection.execute(query))
         in_force = self._definitions.snapshot().records
         return {
-            row.id: row.task_id in in_force
-            and row.cancel_asked_at is None
-            and self._wants_rerun(row.task_id, row.revision)
+            row.id: row.task_id in in_force and self._wants_rerun(row.task_id, row.revision)
             for row in found
         }
 

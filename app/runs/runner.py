@@ -1,7 +1,7 @@
 """One run from claim to outcome: the prompt made, the persona asked, the answer judged."""
 
 import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -57,7 +57,6 @@ class Answered:
 
     claim: Claim
     outcome: Outcome
-    cancelled: threading.Event
     promises: Sequence[Expected] = ()
     recording: Recording = field(default_factory=Unchanged)
 
@@ -99,27 +98,30 @@ class Runner:
             recording = self._recorder.begin(claim)
         except Exception as error:
             log.exception("run.broke", run_id=claim.run_id, task_id=claim.task_id)
-            return Answered(claim=claim, outcome=self._broke(error), cancelled=cancelled)
+            return Answered(claim=claim, outcome=self._broke(error))
         outcome, promises = self._outcome(claim, cancelled, recording)
         return Answered(
             claim=claim,
             outcome=outcome,
             promises=promises,
             recording=recording,
-            cancelled=cancelled,
         )
 
-    def close(self, answered: Sequence[Answered]) -> Iterator[tuple[Answered, Outcome]]:
+    def close(
+        self, answered: Sequence[Answered], stopping: threading.Event
+    ) -> Iterator[tuple[Answered, Outcome]]:
         """Give each its outcome, which says what was changed; less than was promised is a failure.
 
-        Runs whose persona has no hands share one look at the space.
+        Runs whose persona has no hands share one look at the space. While the ledger does not
+        answer they wait, until this process is `stopping`.
         """
         silent = [each.claim for each in answered if each.is_silent]
         seen = self._seen(silent) if silent else None
         for each in answered:
             # without that look each of them would look for itself, and fail too, one by one
             is_lost = each.is_silent and seen is None
-            yield each, self._closed(each, seen if each.is_silent else None, is_lost=is_lost)
+            look = seen if each.is_silent else None
+            yield each, self._closed(each, look, stopping, is_lost=is_lost)
 
     def _seen(self, claims: Sequence[Claim]) -> Look | None:
         try:
@@ -128,11 +130,14 @@ class Runner:
             log.exception("space.changes_unknown", runs=len(claims))
             return None
 
-    def _closed(self, answered: Answered, seen: Look | None, *, is_lost: bool) -> Outcome:
+    def _closed(
+        self, answered: Answered, seen: Look | None, stopping: threading.Event, *, is_lost: bool
+    ) -> Outcome:
         try:
-            compared = [tidy(each.path) for each in answered.promises]
-            changes = None if is_lost else self._changes(answered, compared, seen)
-            return self._unknown(answered) if changes is None else self._compared(answered, changes)
+            changes = None if is_lost else self._changes(answered, seen, stopping)
+            if changes is None:
+                return self._unknown(answered, stopping)
+            return self._compared(answered, changes)
         except Exception as error:
             log.exception("space.changes_unknown", run_id=answered.claim.run_id)
             outcome = answered.outcome
@@ -190,27 +195,29 @@ class Runner:
             log.warning("space.not_looked_at", error=error.detail)
 
     def _changes(
-        self, answered: Answered, compared: Collection[str], seen: Look | None
+        self, answered: Answered, seen: Look | None, stopping: threading.Event
     ) -> Sequence[Changed] | None:
         """Return what the run changed, None where nobody knows.
 
-        While the ledger does not answer, it is asked again.
+        While the ledger does not answer, it is asked again: for a run that somebody cancelled too,
+        for what it changed stays.
         """
+        compared = [tidy(each.path) for each in answered.promises]
         while True:
             try:
                 return answered.recording.finish(compared, seen)
             except LedgerUnavailable:
-                if self._clock.wait(answered.cancelled, _ASK_AGAIN_AFTER):
+                if self._clock.wait(stopping, _ASK_AGAIN_AFTER):
                     return None
             except SpaceError as error:
                 log.error("space.changes_unknown", error=error.detail)
                 return None
 
-    def _unknown(self, answered: Answered) -> Outcome:
+    def _unknown(self, answered: Answered, stopping: threading.Event) -> Outcome:
         """Return what is to be said where nobody knows whether the promises were kept."""
         if not answered.promises:
             return answered.outcome
-        if answered.cancelled.is_set():
+        if stopping.is_set():
             return self._ended(Status.CANCELLED, PersonaCancelled.reason, PersonaCancelled())
         return replace(
             answered.outcome,

@@ -1,7 +1,8 @@
 """What the ledger says to the database all the time, put together once.
 
 To put a statement together takes longer than to carry it out. Conditions on the status are
-literals, because a partial index serves only a query that repeats its condition word by word.
+literals, because a partial index serves only a query that repeats its condition word by word:
+SQLite does not see that what is `running` is one of `queued` and `running`, and would read all.
 """
 
 from sqlalchemy import and_, bindparam, func, literal_column, or_, select, update
@@ -13,7 +14,9 @@ from app.runs.tables import runs
 from app.tasks.tables import tasks
 
 QUEUED: ColumnElement[bool] = literal_column("runs.status = 'queued'")
-RUNNING: ColumnElement[bool] = literal_column("runs.status = 'running'")
+RUNNING: ColumnElement[bool] = literal_column(
+    "(runs.status IN ('queued', 'running') AND runs.status = 'running')"
+)
 _OPEN: ColumnElement[bool] = literal_column("runs.status IN ('queued', 'running')")
 _THESE = runs.c.id.in_(bindparam("run_ids", expanding=True))
 _NOW = bindparam("now", type_=runs.c.due_at.type)
@@ -23,7 +26,10 @@ _OTHER = runs.alias("other")
 _BUSY = (
     select(literal_column("1"))
     .select_from(_OTHER)
-    .where(literal_column("other.status = 'running'"), _OTHER.c.task_id == runs.c.task_id)
+    .where(
+        literal_column("other.status IN ('queued', 'running') AND other.status = 'running'"),
+        _OTHER.c.task_id == runs.c.task_id,
+    )
     .exists()
 )
 
@@ -35,9 +41,13 @@ LAST_DUE = select(func.max(runs.c.due_at)).where(QUEUED, runs.c.recorded_at <= _
 ANY_DUE = select(select(runs.c.id).where(_IS_DUE).exists())
 # mostly there is none, which a glance tells
 ANY_QUEUED = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'queued')"
-ANY_RUNNING = "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'running')"
+ANY_RUNNING = (
+    "SELECT EXISTS (SELECT 1 FROM runs WHERE status IN ('queued', 'running')"
+    " AND status = 'running')"
+)
 ANY_TO_CANCEL = (
-    "SELECT EXISTS (SELECT 1 FROM runs WHERE status = 'running' AND cancel_asked_at IS NOT NULL)"
+    "SELECT EXISTS (SELECT 1 FROM runs WHERE status IN ('queued', 'running')"
+    " AND status = 'running' AND cancel_asked_at IS NOT NULL)"
 )
 ANY_UNFILED = "SELECT EXISTS (SELECT 1 FROM runs WHERE filed = 0)"
 NEXT_QUEUED = BulkRead(

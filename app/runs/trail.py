@@ -76,6 +76,15 @@ class Step:
         return self.ended_at is None or self.before != self.after
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A run that goes on beside another one."""
+
+    task_id: str
+    revision: int
+    started_at: datetime
+
+
 class Trail:
     """Reads and writes steps of one space, on the connection of the caller's transaction.
 
@@ -190,15 +199,20 @@ class Trail:
     def others_running(self, connection: Connection, run_id: str, since: datetime) -> bool:
         """Say whether another run worked later than then."""
         ended_later = (runs.c.completed_at > since) & runs.c.started_at.is_not(None)
-        query = select(runs.c.id).where(runs.c.id != run_id, or_(statements.RUNNING, ended_later))
-        return connection.execute(query.limit(1)).first() is not None
-
-    def running_beside(self, connection: Connection, run_id: str) -> list[tuple[str, int]]:
-        """Return task id and revision of all other runs that go on."""
-        query = select(runs.c.task_id, runs.c.revision).where(
-            runs.c.id != run_id, statements.RUNNING
+        # one query for both would use the index of neither
+        return any(
+            connection.execute(
+                select(runs.c.id).where(runs.c.id != run_id, condition).limit(1)
+            ).first()
+            is not None
+            for condition in (statements.RUNNING, ended_later)
         )
-        return [(row.task_id, row.revision) for row in connection.execute(query.distinct())]
+
+    def running_beside(self, connection: Connection, run_id: str) -> list[Beside]:
+        """Return all other runs that go on."""
+        query = select(runs.c.task_id, runs.c.revision, runs.c.started_at)
+        found = connection.execute(query.where(runs.c.id != run_id, statements.RUNNING))
+        return [Beside(**row._mapping) for row in found]
 
     def forget(self, connection: Connection, before: datetime, limit: int) -> int:
         """Remove steps of any space that ended before that time; return how many, up to limit."""

@@ -40,9 +40,11 @@ class Answering:
         self.on_ask()
         status = Status.CANCELLED if cancelled.is_set() else Status.SUCCEEDED
         outcome = Outcome(status=status, completed_at=self.clock.now())
-        return Answered(claim=claim, outcome=outcome, cancelled=cancelled, recording=self.recording)
+        return Answered(claim=claim, outcome=outcome, recording=self.recording)
 
-    def close(self, answered: Sequence[Answered]) -> Iterator[tuple[Answered, Outcome]]:
+    def close(
+        self, answered: Sequence[Answered], _stopping: threading.Event
+    ) -> Iterator[tuple[Answered, Outcome]]:
         self.closed.append([each.claim.run_id for each in answered])
         self.on_close()
         for each in answered:
@@ -242,8 +244,10 @@ def test_each_outcome_is_there_as_soon_as_its_run_is_closed(place: Place) -> Non
     place.pool.go_on()
     close = place.runner.close
 
-    def breaks_in_between(answered: Sequence[Answered]) -> Iterator[tuple[Answered, Outcome]]:
-        yield next(close(answered))
+    def breaks_in_between(
+        answered: Sequence[Answered], stopping: threading.Event
+    ) -> Iterator[tuple[Answered, Outcome]]:
+        yield next(close(answered, stopping))
         raise RuntimeError
 
     place.runner.close = breaks_in_between  # type: ignore[method-assign]  # a fault of our own

@@ -1,8 +1,10 @@
 """Whose work a change is, where personas change files without announcing it."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -38,8 +40,10 @@ def meant(house: House, name: str, *paths: str) -> None:
 def appends(house: House, path: str, text: str) -> Work:
     def work(_: Request) -> None:
         house.clock.advance(MOMENT)
-        with (house.space.files.root / path).open("a") as file:
+        written = house.space.files.root / path
+        with written.open("a") as file:
             file.write(text)
+        os.utime(written, 2 * (house.clock.now().timestamp(),))
         house.clock.advance(MOMENT)
 
     return work
@@ -164,6 +168,57 @@ def test_what_nobody_is_meant_to_change_is_of_the_run_that_ends_first(house: Hou
     )
     assert files(house, inner[0].id) == {"a.md": True}
     assert files(house, outer.id) == {}
+
+
+def test_what_was_there_before_a_run_began_is_not_its_work(house: House) -> None:
+    """The first waits to be closed; the second is meant to write there, and does nothing."""
+    house.add("one", overlap="allow")
+    meant(house, "two", "a.md")
+    house.persona.say(doing(appends(house, "a.md", "one\n")), doing())
+    first = house.executions.start("one")
+    (claim,) = house.claim(1)
+    answered = house.runner.ask(claim, Event())
+    house.clock.advance(timedelta(seconds=1))
+    second = house.executions.start("two")
+    (other,) = house.claim(1)
+    idle = house.runner.ask(other, Event())
+    outcomes = [
+        outcome for each in (answered, idle) for _, outcome in house.runner.close([each], Event())
+    ]
+    assert [(str(each.status), each.reason) for each in outcomes] == [
+        ("succeeded", None),
+        ("failed", "no_effect"),
+    ]
+    assert outcomes[0].metadata["files"] == [{"path": "a.md", "change": "created", "shared": True}]
+    with house.database.read() as connection:
+        assert [step.run_id for step in house.space.trail.of_path(connection, "a.md")] == [first.id]
+    assert second.id == other.run_id
+
+
+def test_a_file_is_left_to_who_is_meant_to_write_it_also_after_somebody_else(house: House) -> None:
+    house.add("one", overlap="allow")
+    for name in ("two", "three"):
+        meant(house, name, "a.md")
+    ended: list[Run] = []
+
+    def beside(_: Request) -> None:
+        """While `three` goes on, `one` does, and `two` from its beginning to its end."""
+        two = appends(house, "a.md", "two\n")
+        ended.append(
+            run(
+                house,
+                "one",
+                lambda _: ended.append(run(house, "two", two)),
+                # the hand of `three`
+                appends(house, "a.md", "three\n"),
+            )
+        )
+
+    outer = run(house, "three", beside)
+    two, one = ended
+    assert added(house, two.id) == {"a.md": ["two"]}
+    assert files(house, one.id) == {}
+    assert added(house, outer.id) == {"a.md": ["three"]}
 
 
 def test_what_was_written_down_in_a_try_before_is_not_written_down_again(

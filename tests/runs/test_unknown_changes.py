@@ -43,14 +43,13 @@ def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house.space.snapshots, "take", take)
 
 
-def ended_by(house: House, cancelled: bool) -> Outcome:
-    """Return how a run ends whose changes the ledger never tells."""
-    told = Event()
+def ended_at_last(house: House) -> Outcome:
+    """Return how a run ends whose changes the ledger never tells, where the process stops."""
+    stopping = Event()
     (claim,) = house.claim()
-    answered = replace(house.runner.ask(claim, told), recording=Away())
-    if cancelled:
-        told.set()
-    ((_, outcome),) = house.runner.close([answered])
+    answered = replace(house.runner.ask(claim, Event()), recording=Away())
+    stopping.set()
+    ((_, outcome),) = house.runner.close([answered], stopping)
     return outcome
 
 
@@ -82,10 +81,10 @@ def test_a_run_that_promised_nothing_succeeds_and_does_not_say_that_it_changed_n
 def test_a_run_whose_process_stops_meanwhile_is_given_back(house: House) -> None:
     house.add("one", **PROMISED)
     house.executions.start("one")
-    assert str(ended_by(house, cancelled=True).status) == "cancelled"
+    assert str(ended_at_last(house).status) == "cancelled"
 
 
 def test_what_is_owed_to_nobody_is_kept_when_its_process_stops(house: House) -> None:
     house.add("one")
     house.executions.start("one")
-    assert str(ended_by(house, cancelled=True).status) == "succeeded"
+    assert str(ended_at_last(house).status) == "succeeded"
