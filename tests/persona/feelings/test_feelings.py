@@ -376,7 +376,7 @@ def test_a_lexicon_in_the_space_is_in_force_as_soon_as_it_is_changed(house: Hous
     own.unlink()
     own.mkdir()
     assert house.after("I am happy.").affect.valence > 0
-    assert "is not a regular file" in house.lexicons.current().problems[0]
+    assert "is a folder" in house.lexicons.current().problems[0]
 
 
 def test_a_lexicon_of_the_settings_stands_in_for_the_built_in_one(
