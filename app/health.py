@@ -20,8 +20,9 @@ log = structlog.get_logger(__name__)
 OVERDUE_AFTER = timedelta(seconds=30)
 UNFILED_AFTER = timedelta(minutes=1)
 _REMOVED = (
-    "the file of the database was removed or replaced, and nothing is written any more: "
-    "put the same file back, or restart the service to go on with what is there"
+    "the file of the database, or its log beside it, was removed or replaced, and nothing is "
+    "written any more: put the same file back, or stop the service, remove what is left of the old "
+    "one (-wal, -shm) and put a copy there"
 )
 
 

@@ -202,7 +202,7 @@ def test_a_ledger_that_was_removed_turns_it_red_and_is_not_written_to(
     time.sleep(1.01)
     health = client.get("/healthz")
     assert health.status_code == 503
-    assert body_of(health)["reasons"][0].startswith("the file of the database was removed")
+    assert body_of(health)["reasons"][0].startswith("the file of the database, or its log")
     created = client.post("/api/tasks", json=NEW)
     assert created.status_code == 503
     executed = client.post("/api/tasks/daily_reflection/execute")
