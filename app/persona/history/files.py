@@ -19,6 +19,7 @@ from app.persona.openat import (
     held,
     is_plain_file,
     read_bytes,
+    why_not_plain,
 )
 
 LARGEST_KEPT = 16 * 1024 * 1024
@@ -47,7 +48,7 @@ class SpaceFiles:
             with self._opened(parts_of(path), FILE) as descriptor:
                 status = os.fstat(descriptor)
                 if not is_plain_file(status):
-                    raise SpaceError(f"`{path}` is not a regular file with a single name")
+                    raise SpaceError(f"`{path}` {why_not_plain(status)}")
                 if status.st_size > LARGEST_KEPT:
                     return Content(data=None, status=status)
                 data = read_bytes(descriptor, LARGEST_KEPT + 1)
