@@ -106,7 +106,7 @@ def diff(run_id: str) -> None:
 def revert(run_id: str) -> None:
     """Take back what a run changed; what others changed since stays."""
     with opened() as services:
-        taken = services.revert(run_id)
+        taken = services.taking_back.revert(run_id)
         for path in taken.reverted:
             click.echo(f"reverted {path}")
         for path in taken.conflicts:

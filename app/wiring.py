@@ -12,7 +12,7 @@ import structlog
 
 from app.config import Settings, make_state_dir
 from app.core.clock import Clock, SystemClock
-from app.core.errors import LedgerUnavailable, NothingToRevert, RevertedAlready
+from app.core.errors import LedgerUnavailable
 from app.core.garbage import search_rarely
 from app.core.ids import Ids, RandomIds
 from app.database import Database
@@ -49,7 +49,7 @@ from app.runs.retention import Limits, Retention
 from app.runs.runner import Runner
 from app.runs.space_history import SpaceHistory
 from app.runs.standing import Standing
-from app.runs.taking_back import TakenBack, TakingBack
+from app.runs.taking_back import TakingBack
 from app.runs.trail import Trail
 from app.schedule.audit import Auditor
 from app.schedule.book import ScheduleBook
@@ -153,21 +153,6 @@ class Services:
         """
         self.desk.restore(author)
         restore_readme(self.settings.persona_space, "tasks")
-
-    def revert(self, run_id: str) -> TakenBack:
-        """Take back what a run changed as `TakingBack.revert` does.
-
-        Raises what that raises, and RevertedAlready where nothing is left of the run because of an
-        earlier one.
-        """
-        try:
-            return self.taking_back.revert(run_id)
-        except NothingToRevert as error:
-            if error.conflicts or not any(
-                f.reverted for f in self.space_history.diff(run_id).files
-            ):
-                raise
-            raise RevertedAlready(run_id) from error
 
     def begin_drain(self) -> None:
         """Start nothing new from now on; safe to call in a signal handler."""

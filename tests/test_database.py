@@ -177,14 +177,21 @@ def test_a_glance_is_kept_while_nobody_writes_but_not_for_long(
     assert database.glance(statement) == 8
 
 
-@on_sqlite
-def test_a_glance_sees_what_a_writer_committed_that_was_killed_before_its_turn_was_over(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    statement, now = "SELECT version FROM registry_clock", time.monotonic()
+@pytest.fixture
+def standing_still(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """A database that has had a turn, and for which no time passes: no look grows old."""
+    now = time.monotonic()
     monkeypatch.setattr("app.database.time.monotonic", lambda: now)
     with database.write():
         pass
+    return database
+
+
+@on_sqlite
+def test_a_glance_sees_what_a_writer_committed_that_was_killed_before_its_turn_was_over(
+    standing_still: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, statement = standing_still, "SELECT version FROM registry_clock"
     assert database.glance(statement) == 0
     killed = os.fork()
     if killed == 0:
@@ -202,13 +209,8 @@ def test_a_glance_sees_what_a_writer_committed_that_was_killed_before_its_turn_w
 
 
 @on_sqlite
-def test_a_glance_sees_at_once_what_another_process_committed(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    statement, now = "SELECT version FROM registry_clock", time.monotonic()
-    monkeypatch.setattr("app.database.time.monotonic", lambda: now)
-    with database.write():
-        pass
+def test_a_glance_sees_at_once_what_another_process_committed(standing_still: Database) -> None:
+    database, statement = standing_still, "SELECT version FROM registry_clock"
     other = Database(str(database.url))
     for version in range(1, 50):
         with other.write() as connection:

@@ -159,7 +159,7 @@ def revert_run(run_id: str) -> Response:
     What others changed since stays. 409 where nothing could be taken back, or the run goes on; 410
     where the history of the space does not hold any more what was there before.
     """
-    taken = services().revert(run_id)
+    taken = services().taking_back.revert(run_id)
     return answer({"reverted": taken.reverted, "conflicts": taken.conflicts})
 
 

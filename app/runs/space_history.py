@@ -14,9 +14,8 @@ from app.persona.history.store import NOT_KEPT
 from app.runs.contract import change_between
 from app.runs.history import History
 from app.runs.recording import Space
-from app.runs.run import Run, Status
 from app.runs.tables import runs
-from app.runs.trail import EVERYTHING, Kind, Step, end_of
+from app.runs.trail import EVERYTHING, Kind, Step, end_of, is_rolled_back
 
 _MOST_STEPS = 1_000
 _MOST_BYTES = 64 * 1024 * 1024
@@ -123,7 +122,7 @@ class SpaceHistory:
             if self._space.trail.is_elsewhere(connection, run_id):
                 raise HistoryLost(f"the history of this space does not know run {run_id}")
             made = self._space.trail.of_run(connection, run_id, reverted=True)
-            made = [step for step in made if not _is_rolled_back(step, run)]
+            made = [step for step in made if not is_rolled_back(step, run)]
             paths = sorted({step.path for step in made} - {EVERYTHING})
             first = {
                 path: next(s.number for s in made if s.path == path) for path in paths[:_MOST_FILES]
@@ -303,12 +302,6 @@ class SpaceHistory:
         except SpaceError:
             return None
         return content if is_text(content) else None
-
-
-def _is_rolled_back(step: Step, run: Run) -> bool:
-    """Say whether a step was undone because its attempt died; only finished runs are reverted."""
-    is_dead = step.attempt < run.attempt or run.status.is_open or run.status is Status.INTERRUPTED
-    return step.kind is Kind.RUN and step.undone_at is not None and is_dead
 
 
 def _ranges(authors: Sequence[Entry | None]) -> list[Lines]:

@@ -10,7 +10,13 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection, select
 
-from app.core.errors import NothingToRevert, RunNotFinished, SpaceBusy, SpaceError
+from app.core.errors import (
+    NothingToRevert,
+    RevertedAlready,
+    RunNotFinished,
+    SpaceBusy,
+    SpaceError,
+)
 from app.persona.client import Deadline
 from app.persona.errors import HistoryLost
 from app.persona.feelings.mirror import MIRRORS
@@ -20,7 +26,7 @@ from app.runs.attribution import Meant, attribute
 from app.runs.history import History
 from app.runs.recording import Space, is_newer
 from app.runs.tables import runs
-from app.runs.trail import EVERYTHING, Kind, Step, end_of
+from app.runs.trail import EVERYTHING, Kind, Step, end_of, is_rolled_back
 from app.tasks.authored import AuthoredTasks
 from app.tasks.task import Author, author_of_run
 
@@ -102,18 +108,23 @@ class TakingBack:
 
         The next answer writes them anew, so every later run would stand in the way of it.
         Raises RunNotFound, RunNotFinished, and where no file could be put back NothingToRevert,
-        HistoryLost, or SpaceError where the space cannot be written.
+        RevertedAlready, HistoryLost, or SpaceError where the space cannot be written.
         """
-        if self._history.run(run_id).status.is_open:
+        run = self._history.run(run_id)
+        if run.status.is_open:
             raise RunNotFinished(run_id)
         with self._space.database.read() as connection:
-            made = self._space.trail.of_run(connection, run_id)
+            ever = self._space.trail.of_run(connection, run_id, reverted=True)
             is_elsewhere = self._space.trail.is_elsewhere(connection, run_id)
-        made = [step for step in made if step.path not in MIRRORS]
+        made = [s for s in ever if s.undone_at is None and s.path not in MIRRORS]
         taken = self._take_back(made, Kind.REVERT, None)
         if is_elsewhere or (taken.lost and not taken.reverted):
             raise HistoryLost(f"the history of this space does not know what run {run_id} changed")
         conflicts = [*taken.conflicts, *taken.lost]
+        if not (taken.reverted or conflicts) and any(
+            step.undone_at is not None and not is_rolled_back(step, run) for step in ever
+        ):
+            raise RevertedAlready(run_id)
         if not taken.reverted:
             raise NothingToRevert(run_id, conflicts)
         log.info("run.reverted", run_id=run_id, reverted=taken.reverted, conflicts=conflicts)

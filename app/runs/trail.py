@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from app.database import Database
 from app.runs import statements
+from app.runs.run import Run, Status
 from app.runs.tables import changed_paths as steps
 from app.runs.tables import runs
 
@@ -247,6 +248,12 @@ class Trail:
         return [
             Step(**{**row._mapping, "kind": Kind(row.kind)}) for row in connection.execute(query)
         ]
+
+
+def is_rolled_back(step: Step, run: Run) -> bool:
+    """Say whether a step was undone because its attempt died; only finished runs are reverted."""
+    is_dead = step.attempt < run.attempt or run.status.is_open or run.status is Status.INTERRUPTED
+    return step.kind is Kind.RUN and step.undone_at is not None and is_dead
 
 
 def end_of(step: Step, trail: Sequence[Step], current: str | None) -> str | None:

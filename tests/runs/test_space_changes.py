@@ -10,7 +10,7 @@ from typing import Any
 import pygit2
 import pytest
 
-from app.core.errors import NothingToRevert, RunNotFinished, SpaceError
+from app.core.errors import NothingToRevert, RevertedAlready, RunNotFinished, SpaceError
 from app.database import Database
 from app.persona.client import Deadline, Request
 from app.persona.errors import PersonaCancelled, PersonaRefused
@@ -139,14 +139,19 @@ def test_a_run_is_taken_back_and_what_came_after_it_stays(house: House) -> None:
     assert all(file.reverted for file in house.space_history.diff(first.id).files)
 
 
-def test_taking_back_twice_says_that_there_is_nothing_to_do(house: House) -> None:
+def test_taking_back_twice_says_that_it_was_done_already(house: House) -> None:
     first = run(house, entry(house, "Second"))
     house.taking_back.revert(first.id)
     before = contents(root(house))
-    with pytest.raises(NothingToRevert) as caught:
+    with pytest.raises(RevertedAlready, match="it was reverted already"):
         house.taking_back.revert(first.id)
-    assert "nothing to do" in caught.value.detail
     assert contents(root(house)) == before
+
+
+def test_a_run_that_changed_nothing_has_nothing_to_take_back(house: House) -> None:
+    ended = run(house)
+    with pytest.raises(NothingToRevert, match="nothing to do"):
+        house.taking_back.revert(ended.id)
 
 
 def test_lines_that_somebody_changed_since_are_left_and_reported(house: House) -> None:
@@ -242,6 +247,9 @@ def test_a_process_that_lost_its_run_changes_nothing_more(house: House) -> None:
     assert (str(ended.status), ended.attempt) == ("succeeded", 2)
     assert len(thawed) == 2
     assert contents(root(house)) == before
+    # what was rolled back was never the owner's to revert
+    with pytest.raises(NothingToRevert, match="nothing to do"):
+        house.taking_back.revert(ended.id)
 
 
 # ---- a persona that writes by itself
