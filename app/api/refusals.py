@@ -1,6 +1,7 @@
 """What the API itself refuses, before any part of the service is asked."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from app.core.errors import PersonaTasksError
 
@@ -97,9 +98,7 @@ class TooManyWait(PersonaTasksError):
     title = "Too many wait"
     status = 503
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "5"}
+    retry_after = timedelta(seconds=5)
 
 
 class NothingRuns(PersonaTasksError):
@@ -109,6 +108,4 @@ class NothingRuns(PersonaTasksError):
     title = "Nothing runs"
     status = 503
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "10"}
+    retry_after = timedelta(seconds=10)

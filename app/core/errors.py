@@ -1,12 +1,14 @@
 """The tree of what can go wrong.
 
 Each error is one problem type of the API (RFC 9457): `problem` is its stable name, `status` the
-HTTP status, `transient` whether the same call may go through later. What it knows beyond its
-sentence is in attributes and comes out of `extensions()`.
+HTTP status, `transient` whether the same call may go through later, `retry_after` when that is
+worth a try. What it knows beyond its sentence is in attributes and comes out of `extensions()`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 from typing import Any
 
 
@@ -25,6 +27,7 @@ class PersonaTasksError(Exception):
     title = "Internal error"
     status = 500
     transient = False
+    retry_after: timedelta | None = None
 
     def __init__(self, detail: str | None = None) -> None:
         self.detail = detail or (type(self).__doc__ or "").splitlines()[0]
@@ -36,7 +39,9 @@ class PersonaTasksError(Exception):
 
     def headers(self) -> Mapping[str, str]:
         """Return the headers that belong to the answer."""
-        return {}
+        if self.retry_after is None:
+            return {}
+        return {"Retry-After": str(max(ceil(self.retry_after.total_seconds()), 1))}
 
 
 class SettingsError(PersonaTasksError):
@@ -254,9 +259,7 @@ class Draining(PersonaTasksError):
     title = "Stopping"
     status = 503
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "2"}
+    retry_after = timedelta(seconds=2)
 
 
 class LedgerUnavailable(PersonaTasksError):
@@ -266,9 +269,7 @@ class LedgerUnavailable(PersonaTasksError):
     title = "Database unavailable"
     status = 503
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "5"}
+    retry_after = timedelta(seconds=5)
 
 
 class LedgerRemoved(LedgerUnavailable):
@@ -291,9 +292,7 @@ class SpaceBusy(SpaceError):
     problem = "space-busy"
     title = "Space busy"
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "2"}
+    retry_after = timedelta(seconds=2)
 
 
 class DeskBusy(PersonaTasksError):
@@ -303,6 +302,4 @@ class DeskBusy(PersonaTasksError):
     title = "tasks.json is busy"
     status = 503
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "2"}
+    retry_after = timedelta(seconds=2)

@@ -149,9 +149,7 @@ class ChatBusy(PersonaTasksError):
     title = "Too many chats"
     status = 503
     transient = True
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Retry-After": "5"}
+    retry_after = timedelta(seconds=5)
 
 
 class MemoryNotFound(PersonaTasksError):
