@@ -1,15 +1,17 @@
 """The runs that go on in this process, each from its claim until its outcome is stored.
 
 A run waits for its turn, asks its persona, and is closed: what it changed in the space is looked
-at, for all together that ended meanwhile. It holds a place only while it asks.
+at, for all together that ended meanwhile. It holds a place only while it asks. Where answers come
+quickly a few runs are claimed ahead of the places that are about to be free.
 """
 
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import inf
 
 import structlog
 
@@ -25,6 +27,10 @@ MANY_LEAVING = 500
 _LEAVING_A_PLACE = 3
 _SHORTEST_REST = timedelta(milliseconds=100)
 _LONGEST_REST = timedelta(seconds=1)
+_QUICK = timedelta(milliseconds=500)
+"""Of personas that take longer nothing is claimed ahead: it would wait, and is to begin at once."""
+_LATELY = timedelta(milliseconds=50)
+"""As long as it takes to claim: as many places become free meanwhile as in the same time before."""
 
 _Going = tuple[Claim, threading.Event]
 """A run that goes on, and what tells it to end."""
@@ -32,7 +38,8 @@ _Going = tuple[Claim, threading.Event]
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How many runs may begin here now, and how many that go on here take no place."""
+    """How many runs may be claimed here now, and how many that go on here need no place yet, or no
+    longer."""
 
     free: int
     beside: int
@@ -63,6 +70,9 @@ class Attempts:
         # a process that stood still may claim a run again whose attempt it has not ended yet
         self._going_on: dict[tuple[str, int], _Going] = {}
         self._asking = 0
+        self._places = inf
+        self._ahead: deque[tuple[float, _Going]] = deque()
+        self._quick_answers: deque[float] = deque()
         self._hurry = threading.Event()
         self._answered: list[Answered] = []
         self._looking = False
@@ -96,21 +106,28 @@ class Attempts:
     def room(self, places: int) -> Room:
         """Return what room there is where so many runs may ask at one time.
 
-        There is none while many wait to be closed.
+        There is none while many wait to be closed. Where places become free quickly there is more:
+        what begins beyond the places waits for the next one that is free.
         """
         with self._lock:
-            leaving = len(self._going_on) - self._asking
+            self._places = places
+            waiting, soon = len(self._ahead), min(self._free_soon(), places)
+            leaving = len(self._going_on) - self._asking - waiting
             is_crowded = leaving > max(MANY_LEAVING, _LEAVING_A_PLACE * places)
-            free = 0 if is_crowded else max(places - self._asking, 0)
-            return Room(free=free, beside=leaving + len(self._ended))
+            # several are claimed at a time, for a claim costs the same for one and for many
+            is_enough = 2 * waiting > soon
+            free = 0 if is_crowded or is_enough else places + soon - self._asking - waiting
+            return Room(free=max(free, 0), beside=leaving + len(self._ended) + soon)
 
     def begin(self, claims: Sequence[Claim]) -> None:
-        """Let runs ask."""
-        starting = [(claim, threading.Event()) for claim in claims]
+        """Let runs ask, those for which there is no place as soon as there is one."""
+        now = self._clock.monotonic()
         with self._lock:
-            for going in starting:
-                self._going_on[_key(going[0])] = going
-            self._asking += len(starting)
+            for claim in claims:
+                going = (claim, threading.Event())
+                self._going_on[_key(claim)] = going
+                self._ahead.append((now, going))
+            starting = list(iter(self._next, None))
         for going in starting:
             try:
                 self._pool.submit(self._ask, going)
@@ -118,18 +135,65 @@ class Attempts:
                 # the machine has no more threads: it waits until one of those there are is free
                 log.exception("run.waits_for_a_thread", run_id=going[0].run_id)
 
+    def give_up(self, span: timedelta) -> list[Claim]:
+        """Return those that have waited for a place for so long: they will not begin here.
+
+        They are held until `forget` is called.
+        """
+        end = self._clock.monotonic() - span.total_seconds()
+        given_up = []
+        with self._lock:
+            while self._ahead and self._ahead[0][0] <= end:
+                given_up.append(self._ahead.popleft()[1][0])
+        return given_up
+
+    def forget(self, claims: Sequence[Claim]) -> None:
+        """Hold these no longer."""
+        with self._lock:
+            for claim in claims:
+                self._going_on.pop(_key(claim), None)
+
+    def _free_soon(self) -> int:
+        """Return how many places may be free by the time that a run is claimed."""
+        end = self._clock.monotonic() - _LATELY.total_seconds()
+        while self._quick_answers and self._quick_answers[0] < end:
+            self._quick_answers.popleft()
+        return len(self._quick_answers)
+
+    def _next(self) -> _Going | None:
+        """Give the run that waits longest a place, if there are both."""
+        if not self._ahead or self._asking >= self._places:
+            return None
+        self._asking += 1
+        return self._ahead.popleft()[1]
+
     # ---- from thread to thread
 
-    def _ask(self, going: _Going) -> None:
-        answered = self._runner.ask(*going)
+    def _ask(self, going: _Going | None) -> None:
+        while going is not None:
+            began = self._clock.monotonic()
+            answered = self._runner.ask(*going)
+            took = timedelta(seconds=self._clock.monotonic() - began)
+            going, is_seen_to = self._leave(answered, took)
+            self._on_progress()
+            if not is_seen_to:
+                self._closers.submit(self.close)
+
+    def _leave(self, answered: Answered, took: timedelta) -> tuple[_Going | None, bool]:
+        """Give the place to the run that waits for it; return that, and whether somebody closes
+        the one that answered."""
         with self._lock:
             self._asking -= 1
+            if took < _QUICK:
+                self._quick_answers.append(self._clock.monotonic())
             self._answered.append(answered)
             # who looks at the space goes on with those that came meanwhile
             is_seen_to = self._looking and answered.is_silent
-        self._on_progress()
-        if not is_seen_to:
-            self._closers.submit(self.close)
+            following = self._next()
+            if following is not None:
+                claim, cancelled = following
+                following = replace(claim, started_at=self._clock.now()), cancelled
+        return following, is_seen_to
 
     def close(self) -> None:
         """Give outcomes to those that have answered, unless somebody does already."""

@@ -27,6 +27,7 @@ from app.runs.storing import Storing
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = timedelta(seconds=1)
+_WAITS_FOR_A_PLACE = timedelta(seconds=1)
 _RETRY_AFTER = timedelta(milliseconds=500)
 _POLL = timedelta(milliseconds=250)
 _STOP_WITHIN = timedelta(seconds=3)
@@ -213,6 +214,7 @@ class Engine:
             # what ended is to be stored all the same
             log.exception("engine.claim_broke")
         self._attempts.begin(claims)
+        self._put_back()
         return self._storing.store() or bool(claims)
 
     def _may_claim(self) -> bool:
@@ -232,3 +234,17 @@ class Engine:
                 places=room.free,
                 most_running=self._places + room.beside,
             )
+
+    def _put_back(self) -> None:
+        """Let others claim what was claimed ahead, and found no place although one was expected."""
+        patience = timedelta(0) if self.is_draining else _WAITS_FOR_A_PLACE
+        waiting = self._attempts.give_up(patience)
+        if not waiting:
+            return
+        try:
+            with self._database.write() as connection:
+                self._ledger.put_back(connection, waiting, self._clock.now())
+        except BaseException:
+            self._attempts.begin(waiting)
+            raise
+        self._attempts.forget(waiting)

@@ -174,6 +174,22 @@ class Ledger:
             )
         return [_claim_of(row, owner, now) for row in chosen]
 
+    def put_back(self, connection: Connection, claims: Sequence[Claim], now: datetime) -> None:
+        """Queue runs again that were claimed and did not begin, as if they had not been claimed.
+
+        One that somebody wants cancelled is, and one whose task is gone.
+        """
+        states = task_rows.lock_states(connection, [each.task_id for each in claims])
+        held = [
+            {"run_id": each.run_id, "attempt": each.attempt, "owner": each.owner} for each in claims
+        ]
+        statements.PUT_BACK.execute(connection, held)
+        connection.execute(
+            statements.CANCEL_WANTED, {"run_ids": [each.run_id for each in claims], "now": now}
+        )
+        gone = [state.id for state in states if state.deleted_at is not None]
+        self.withdraw(connection, gone, now)
+
     def finish(
         self,
         connection: Connection,
@@ -199,7 +215,12 @@ class Ledger:
         ]
         if accepted:
             rows = [
-                {"run_id": claim.run_id, **_outcome_values(outcome)} for claim, outcome in accepted
+                {
+                    "run_id": claim.run_id,
+                    "started_at": claim.started_at,
+                    **_outcome_values(outcome),
+                }
+                for claim, outcome in accepted
             ]
             statements.WRITE_OUTCOME.execute(connection, rows)
             task_rows.note_runs(

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, func, literal_column, or_, select, updat
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.bulk import BulkRead, BulkWrite, insert_ignoring
+from app.persona.errors import PersonaCancelled
 from app.runs.run import Status
 from app.runs.tables import runs
 from app.tasks.tables import tasks
@@ -19,6 +20,7 @@ RUNNING: ColumnElement[bool] = literal_column(
 )
 _OPEN: ColumnElement[bool] = literal_column("runs.status IN ('queued', 'running')")
 _THESE = runs.c.id.in_(bindparam("run_ids", expanding=True))
+_ATTEMPT = {"run_id": "id", "attempt": "attempt", "owner": "owner"}
 _NOW = bindparam("now", type_=runs.c.due_at.type)
 # a run that was queued while the clock was ahead may begin, too
 _IS_DUE = and_(QUEUED, or_(runs.c.due_at <= _NOW, runs.c.recorded_at > _NOW))
@@ -81,6 +83,19 @@ BEGIN = (
         started_at=_NOW,
     )
 )
+PUT_BACK = BulkWrite(
+    {name: runs.c[column].type for name, column in _ATTEMPT.items()},
+    lambda given: (
+        update(runs)
+        .where(RUNNING, *(runs.c[column] == given.c[name] for name, column in _ATTEMPT.items()))
+        .values(status=str(Status.QUEUED), owner=None, attempt=runs.c.attempt - 1, started_at=None)
+    ),
+)
+CANCEL_WANTED = (
+    update(runs)
+    .where(_THESE, QUEUED, runs.c.cancel_asked_at.is_not(None))
+    .values(status=str(Status.CANCELLED), reason=PersonaCancelled.reason, completed_at=_NOW)
+)
 HOLDERS = BulkRead(
     select(runs.c.id, runs.c.attempt, runs.c.owner)
     .where(_THESE, RUNNING)
@@ -107,6 +122,7 @@ ENTRY_COLUMNS = (
 )
 MARK_FILED = update(runs).where(_THESE).values(filed=1)
 OUTCOME_COLUMNS = (
+    "started_at",
     "status",
     "reason",
     "completed_at",

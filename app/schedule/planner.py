@@ -145,13 +145,23 @@ class PlanningThread:
         self._on_queued()
         return True
 
+    def plan_all(self) -> None:
+        """Plan all that was rung for; where it is much, rest between the steps.
+
+        The runs that have begun meanwhile need the ledger as well.
+        """
+        began = self._clock.monotonic()
+        while self.step() and self._rung:
+            took = timedelta(seconds=self._clock.monotonic() - began)
+            self._clock.wait(self._stopping, took)
+            began = self._clock.monotonic()
+
     def _loop(self) -> None:
         while not self._stopping.is_set():
             self._work.wait()
             self._work.clear()
             try:
-                while self.step():
-                    pass
+                self.plan_all()
             except LedgerUnavailable as error:
                 log.warning("planning.waits_for_ledger", error=error.detail)
                 self._try_again()

@@ -17,6 +17,9 @@ from app.runs.run import Origin, Outcome, Status
 from app.runs.runner import Answered
 from tests.house import MIDNIGHT, Later
 
+A_WHILE = timedelta(milliseconds=500)
+"""The shortest answer for which nothing is claimed ahead."""
+
 
 class Silent(Unchanged):
     is_silent = True
@@ -91,6 +94,7 @@ def place() -> Place:
 
 
 def test_a_run_gives_its_place_away_with_the_answer(place: Place) -> None:
+    place.runner.takes = A_WHILE
     assert place.free(1) == 1
     place.attempts.begin([claim("one")])
     assert place.attempts.room(1) == Room(free=0, beside=0)
@@ -105,6 +109,83 @@ def test_a_run_gives_its_place_away_with_the_answer(place: Place) -> None:
     assert place.attempts.held() == {"one"}
     place.attempts.stored()
     assert place.attempts.held() == set()
+
+
+def test_where_answers_are_quick_as_many_are_claimed_ahead(place: Place) -> None:
+    place.runner.takes = A_WHILE - timedelta(milliseconds=1)
+    place.attempts.begin([claim("one")])
+    place.pool.go_on()
+    assert place.attempts.room(1) == Room(free=2, beside=2), "the place, and the next time"
+    place.clock.advance(timedelta(milliseconds=51))
+    assert place.attempts.room(1) == Room(free=1, beside=1), "that was long ago"
+
+
+def test_no_more_ask_than_there_are_places(place: Place) -> None:
+    place.free(2)
+    place.attempts.begin([claim(name) for name in "abcd"])
+    assert place.attempts.held() == set("abcd")
+    assert len(place.pool.work) == 2
+    place.pool.work.pop(0)()
+    assert place.runner.asked == ["a", "c", "d"], "each after the one before"
+    place.pool.go_on()
+    assert place.runner.asked == ["a", "c", "d", "b"]
+
+
+def test_who_waits_begins_where_more_places_come(place: Place) -> None:
+    place.free(1)
+    place.attempts.begin([claim("one"), claim("two")])
+    place.free(2)
+    place.attempts.begin([])
+    place.pool.go_on()
+    assert place.runner.asked == ["one", "two"]
+
+
+def test_who_waits_does_not_begin_where_places_were_taken_away(place: Place) -> None:
+    place.free(2)
+    place.attempts.begin([claim(name) for name in "abc"])
+    place.free(1)
+    place.pool.work.pop(0)()
+    assert place.runner.asked == ["a"]
+    place.pool.go_on()
+    assert place.runner.asked == ["a", "b", "c"]
+
+
+def quickly_answered(place: Place, count: int) -> None:
+    place.attempts.begin([claim(f"quick_{number}") for number in range(count)])
+    place.pool.go_on()
+
+
+def test_several_are_claimed_ahead_at_a_time(place: Place) -> None:
+    quickly_answered(place, 4)
+    assert place.free(4) == 8
+    place.attempts.begin([claim(str(number)) for number in range(7)])
+    assert place.free(4) == 0, "three wait, which is enough"
+    place.attempts._ahead.popleft()
+    assert place.free(4) == 2
+
+
+def test_no_more_are_claimed_ahead_than_there_are_places(place: Place) -> None:
+    quickly_answered(place, 4)
+    assert place.free(2) == 4
+
+
+def test_of_who_waits_nobody_counts_as_leaving(place: Place) -> None:
+    place.free(1)
+    place.attempts.begin([claim(str(number)) for number in range(MANY_LEAVING + 5)])
+    assert place.attempts.room(1).beside == 0
+
+
+def test_who_waited_too_long_does_not_begin(place: Place) -> None:
+    place.free(1)
+    place.attempts.begin([claim("one"), claim("two")])
+    place.clock.advance(timedelta(seconds=1))
+    place.attempts.begin([claim("three")])
+    assert [each.run_id for each in place.attempts.give_up(timedelta(seconds=1))] == ["two"]
+    assert "two" in place.attempts.held()
+    place.attempts.forget([claim("two")])
+    assert place.attempts.held() == {"one", "three"}
+    place.pool.go_on()
+    assert place.runner.asked == ["one", "three"]
 
 
 def test_each_answer_and_each_outcome_is_told(place: Place) -> None:
@@ -167,6 +248,7 @@ def test_after_a_look_that_took_long_the_next_one_comes_soon(place: Place) -> No
 
 
 def test_places_that_were_taken_away_are_not_used(place: Place) -> None:
+    place.runner.takes = A_WHILE
     place.attempts.begin([claim(str(number)) for number in range(8)])
     assert place.free(4) == 0, "another process has come, and takes its share"
     place.pool.work.pop()()
@@ -201,6 +283,7 @@ def test_what_is_just_being_stored_is_not_over(place: Place) -> None:
 
 
 def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
+    place.runner.takes = A_WHILE
     place.attempts.begin([claim(str(number)) for number in range(MANY_LEAVING)])
     place.pool.go_on()
     assert place.free(2) == 2

@@ -486,6 +486,30 @@ def test_what_could_not_be_planned_is_planned_when_the_ledger_answers_again(away
     assert not planning.step()
 
 
+def test_where_much_is_due_at_once_planning_rests_as_long_as_it_works(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.schedule.planner._AT_ONCE", 2)
+    names = [f"task_{number}" for number in range(5)]
+    for name in names:
+        house.add(name)
+    house.clock.step_to(MIDNIGHT)
+    rests: list[timedelta] = []
+
+    class Rests(FakeClock):
+        def wait(self, event: threading.Event, span: timedelta) -> bool:
+            rests.append(span)
+            return super().wait(event, span)
+
+    clock, takes = Rests(MIDNIGHT), timedelta(seconds=1)
+    planning = PlanningThread(house.planner, clock, on_queued=lambda: clock.advance(takes) and None)
+    for name in names:
+        planning.ring(name)
+    planning.plan_all()
+    assert len(house.runs()) == 5
+    assert rests == [takes, takes], "between the three steps, not after the last"
+
+
 def test_planning_tries_again_by_itself_though_nothing_rings_any_more(away: House) -> None:
     queued = threading.Event()
 

@@ -1,0 +1,170 @@
+"""Runs that are claimed ahead of a free place, and what becomes of them where it is not free."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.core.errors import LedgerUnavailable
+from app.database import Database
+from app.persona.client import Deadline, Reply, Request
+from app.runs.run import Run
+from app.runs.tables import attempts, runs
+from tests.house import OWNER, AwayDatabase, House, Later
+
+A_SECOND = timedelta(seconds=1)
+TOO_LONG = timedelta(milliseconds=1001)
+
+
+class Waiting:
+    """A process with one place, in which `asked` is asked and `waiting` is claimed ahead."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.house = House(database, folder, places=1)
+        self.pool = Later()
+        self.engine = self.house.engine
+        self.engine._attempts._pool = self.pool
+        for name in ("quick", "asked", "waiting"):
+            self.house.add(name)
+            self.house.executions.start(name)
+            self.house.clock.advance(timedelta(milliseconds=1))
+        self.engine.step()
+        self.pool.go_on()
+        self.engine.step()
+        assert [run.task_id for run in self.running()] == ["asked", "waiting"]
+        assert len(self.pool.work) == 1, "one place, one run that asks"
+
+    def running(self) -> list[Run]:
+        found = [run for run in self.house.runs() if str(run.status) == "running"]
+        return sorted(found, key=lambda run: run.id)
+
+    def row(self, task_id: str) -> Any:
+        with self.house.database.read() as connection:
+            return connection.execute(select(runs).where(runs.c.task_id == task_id)).one()
+
+    def run(self, task_id: str) -> tuple[str, str | None]:
+        row = self.row(task_id)
+        return row.status, row.reason
+
+
+@pytest.fixture
+def place(database: Database, tmp_path: Path) -> Waiting:
+    return Waiting(database, tmp_path)
+
+
+def test_it_begins_when_the_one_before_is_answered_and_says_so(place: Waiting) -> None:
+    def answers(request: Request, _: Deadline) -> Reply:
+        place.house.clock.advance(A_SECOND / 2)
+        return Reply(text=request.task.id)
+
+    place.house.persona.say(answers, answers)
+    began = place.house.clock.now()
+    place.pool.go_on()
+    asked_at = [each.occasion.now for each in place.house.persona.requests[1:]]
+    assert asked_at == [began, began + A_SECOND / 2]
+    place.engine.step()
+    waited = place.house.history.run(place.row("waiting").id)
+    assert (str(waited.status), waited.response) == ("succeeded", "waiting")
+    assert waited.started_at == began + A_SECOND / 2, "not when it was claimed"
+    assert place.house.results.holds(waited)
+
+
+def test_one_for_which_there_is_no_place_within_a_second_is_queued_again(place: Waiting) -> None:
+    place.house.clock.advance(A_SECOND - timedelta(milliseconds=1))
+    place.engine.step()
+    assert len(place.running()) == 2
+    place.house.clock.advance(timedelta(milliseconds=2))
+    place.engine.step()
+    row = place.row("waiting")
+    assert (row.status, row.attempt, row.owner, row.started_at) == ("queued", 0, None, None)
+    assert place.row("asked").status == "running"
+    assert row.id not in place.engine.held_here()
+    with place.house.database.read() as connection:
+        assert list(connection.execute(select(attempts))) == [], "nobody tried"
+    place.pool.go_on()
+    assert len(place.house.persona.requests) == 2, "it does not begin here any more"
+    place.engine.step()
+    place.pool.go_on()
+    place.engine.step()
+    row = place.row("waiting")
+    assert (row.status, row.attempt) == ("succeeded", 1)
+
+
+def test_one_that_was_cancelled_meanwhile_is_not_queued_again(place: Waiting) -> None:
+    run_id = place.row("waiting").id
+    assert str(place.house.cancelling.cancel(run_id).status) == "running"
+    place.house.clock.advance(TOO_LONG)
+    place.engine.step()
+    assert place.run("waiting") == ("cancelled", "cancelled")
+    assert place.row("waiting").completed_at == place.house.clock.now()
+
+
+def test_one_that_was_cancelled_meanwhile_ends_when_there_is_a_place(place: Waiting) -> None:
+    def heeds(_: Request, deadline: Deadline) -> Reply:
+        deadline.check()
+        return Reply(text="I have answered.")
+
+    place.house.persona.say(heeds, heeds)
+    place.house.cancelling.cancel(place.row("waiting").id)
+    place.pool.go_on()
+    place.engine.step()
+    assert place.run("asked") == ("succeeded", None)
+    assert place.run("waiting") == ("cancelled", "cancelled")
+
+
+def test_one_whose_task_was_deleted_meanwhile_is_not_queued_again(place: Waiting) -> None:
+    place.house.registry.delete("waiting", OWNER)
+    place.house.registry.delete("asked", OWNER)
+    place.house.clock.advance(TOO_LONG)
+    place.engine.step()
+    assert place.run("waiting") == ("cancelled", "task_deleted")
+    assert place.run("asked") == ("running", None)
+
+
+@pytest.mark.parametrize("other", [{"attempt": 2}, {"owner": "x" * 26}])
+def test_one_that_another_attempt_holds_by_now_is_left_alone(
+    place: Waiting, other: dict[str, Any]
+) -> None:
+    with place.house.database.write() as connection:
+        connection.execute(update(runs).where(runs.c.task_id == "waiting").values(other))
+    place.house.clock.advance(TOO_LONG)
+    place.engine.step()
+    row = place.row("waiting")
+    assert row.status == "running"
+    assert {name: row._mapping[name] for name in other} == other
+
+
+def test_one_that_others_gave_up_for_lost_keeps_its_outcome(place: Waiting) -> None:
+    with place.house.database.write() as connection:
+        lost = {"status": "interrupted"}
+        connection.execute(update(runs).where(runs.c.task_id == "waiting").values(lost))
+    place.house.clock.advance(TOO_LONG)
+    place.engine.step()
+    assert place.row("waiting").status == "interrupted"
+
+
+def test_a_process_that_stops_puts_it_back_at_once(place: Waiting) -> None:
+    place.engine.begin_drain()
+    place.engine.step()
+    assert place.run("waiting") == ("queued", None)
+    assert place.run("asked") == ("running", None)
+
+
+def test_while_the_ledger_is_away_it_goes_on_waiting_and_is_held(
+    database_url: str, tmp_path: Path
+) -> None:
+    away = AwayDatabase(database_url)
+    place = Waiting(away, tmp_path)
+    run_id = place.row("waiting").id
+    place.house.clock.advance(TOO_LONG)
+    away.away = True
+    with pytest.raises(LedgerUnavailable):
+        place.engine._put_back()
+    assert run_id in place.engine.held_here()
+    away.away = False
+    place.pool.go_on()
+    place.engine.step()
+    assert place.run("waiting") == ("succeeded", None)
+    away.close()
