@@ -237,7 +237,7 @@ def build(
         task_book,
         clock,
         longest=settings.persona_timeout,
-        recorder=SpaceRecorder(space, files_meant_by(task_book, defaults)),
+        recorder=SpaceRecorder(space, files_meant_by(task_book.task_at, defaults)),
         defaults=defaults,
         inner_life=being.inner_life,
     )

@@ -24,6 +24,9 @@ log = structlog.get_logger(__name__)
 
 _UPKEEP_EVERY = timedelta(minutes=10)
 
+TaskAt = Callable[[str, int], Task]
+"""Returns a task as a revision defined it; raises RevisionNotFound."""
+
 
 class Book:
     """What a run needs to know, asked of those who know it."""
@@ -48,12 +51,12 @@ class Book:
         return self._refused
 
 
-def files_meant_by(book: Book, defaults: Mapping[str, Sequence[Expected]]) -> MeantFiles:
+def files_meant_by(task_at: TaskAt, defaults: Mapping[str, Sequence[Expected]]) -> MeantFiles:
     """Return what tells which files a run is meant to change, also where it is not judged by it."""
 
     def meant(task_id: str, revision: int) -> set[str]:
         try:
-            task = book.task_at(task_id, revision)
+            task = task_at(task_id, revision)
         except RevisionNotFound:
             return set()
         return {tidy(expected.path) for expected in promised(task, defaults, has_hands=True)}

@@ -177,7 +177,7 @@ class House:
             self,
             self.clock,
             longest=timedelta(minutes=15),
-            recorder=SpaceRecorder(self.space, files_meant_by(self, defaults or {})),
+            recorder=SpaceRecorder(self.space, files_meant_by(self.task_at, defaults or {})),
             defaults=defaults,
         )
         self.engine = Engine(

@@ -120,7 +120,11 @@ def test_an_answer_without_feeling_has_null_where_nothing_was_weighed(client: Fl
 
 @on_sqlite
 def test_keys_that_are_not_known_are_left_alone(client: FlaskClient) -> None:
-    more = {"use_agent_router": True, "agent_type_override": None, "session": {"id": 7}}
+    more: dict[str, Any] = {
+        "use_agent_router": True,
+        "agent_type_override": None,
+        "session": {"id": 7},
+    }
     history = [{"role": "user", "content": "Hi.", "id": 3}]
     assert say(client, conversation_history=history, **more).status_code == 200
 

@@ -41,7 +41,7 @@ EXAMPLES = 25
 OPEN = {"Problem", "ChatMessage", "SaidBefore"}
 """What may hold keys that are not described: problems, and what older clients send."""
 
-FITTING = {
+FITTING: dict[str, list[Any]] = {
     "name": ["A name", "Ein Näme 🌙"],
     "prompt": ["Reflect.\n\nThen write.", "思い出して"],
     "schedule": ["daily", "weekly", "0 9 * * 1", "every 90m", "manual"],

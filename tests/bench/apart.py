@@ -39,6 +39,7 @@ def persona(patience: timedelta = timedelta(0)) -> Iterator[str]:
     """Run a persona service that answers after a while; yield its address."""
     command = [sys.executable, "-m", "tests.bench.persona", str(patience.total_seconds())]
     with _running(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
 
 

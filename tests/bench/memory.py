@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import text
@@ -60,7 +62,7 @@ def _lines(name: str, measured: tuple[float, _Times], scale: Scale) -> Iterator[
 def measure(folder: Path, url: str | None, scale: Scale) -> tuple[float, _Times]:
     """Return the seconds of the import, and of each kind of search the milliseconds, ours and by
     a scan that counts which words each text holds."""
-    settings = {} if url is None else {"DATABASE_URL": url}
+    settings: dict[str, Any] = {} if url is None else {"DATABASE_URL": url}
     services = opened(folder, **settings)
     chance = random.Random(1)
     began = time.perf_counter()
@@ -69,8 +71,8 @@ def measure(folder: Path, url: str | None, scale: Scale) -> tuple[float, _Times]
     times: _Times = {}
     for which, ask in _QUERIES.items():
         queries = [ask(chance) for _ in range(100 * scale.repeats)]
-        ours = [_timed(lambda q=query: services.being.memories.search(q)) for query in queries]
-        scans = [_timed(lambda q=query: _scan(services, q)) for query in queries[:20]]
+        ours = [_timed(partial(services.being.memories.search, query)) for query in queries]
+        scans = [_timed(partial(_scan, services, query)) for query in queries[:20]]
         times[which] = ours, scans
     services.stop()
     return took, times

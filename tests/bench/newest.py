@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from app.core.ids import RandomIds
+from app.core.ids import Ids
 from app.runs.history import History
 from app.runs.results import file_content, file_name
 from app.runs.run import Origin, Run, Status
@@ -85,7 +85,7 @@ def _listed(folder: Path) -> list[str]:
     return [json.loads(path.read_text())["run_id"] for path in paths[:_WANTED]]
 
 
-def _run(number: int, ids: RandomIds) -> Run:
+def _run(number: int, ids: Ids) -> Run:
     began = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
     task_id = f"task-{number % _TASKS}"
     return Run(

@@ -64,10 +64,11 @@ def stampede(url: str, tasks: int, places: int, *, watched: bool = False) -> lis
 
 
 def _session() -> requests.Session:
-    if not hasattr(_threads, "session"):
-        _threads.session = requests.Session()
-        _threads.session.trust_env = False
-    return _threads.session
+    session: requests.Session | None = getattr(_threads, "session", None)
+    if session is None:
+        session = _threads.session = requests.Session()
+        session.trust_env = False
+    return session
 
 
 def add_jobs(made: BackgroundScheduler, tasks: int) -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.bench import peers
 from tests.bench.apart import apart, gunicorn, persona
@@ -91,7 +92,7 @@ def listing(scale: Scale, folder: Path) -> Iterator[Line]:
 
 
 @contextmanager
-def _service(folder: Path, *, workers: int, **settings: str) -> Iterator[Service]:
+def _service(folder: Path, *, workers: int, **settings: Any) -> Iterator[Service]:
     service = Service(folder, workers=workers, **settings)
     try:
         yield service.start()

@@ -27,7 +27,7 @@ class Drained:
 
 def ours(folder: Path, url: str, tasks: int, places: int) -> Drained:
     """Run a stampede through the whole service, in this process."""
-    services = opened(folder, RUN_CONCURRENCY=str(places), **asking(url))
+    services = opened(folder, persona=None, RUN_CONCURRENCY=str(places), **asking(url))
     due = soon(timedelta(seconds=1 + tasks / 1500))
     load(services, together(tasks, due))
     services.start()

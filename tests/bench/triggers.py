@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.cron import CronTrigger
@@ -12,7 +13,7 @@ from app.schedule.grammar import read_schedule
 from tests.bench.report import Line, compared
 from tests.bench.scale import Scale
 
-_SCHEDULES = {
+_SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
     "daily": ("0 0 * * *", {"hour": 0, "minute": 0}),
     "every five minutes": ("*/5 * * * *", {"minute": "*/5"}),
     "weekdays at nine": ("0 9 * * 1-5", {"day_of_week": "mon-fri", "hour": 9, "minute": 0}),
@@ -27,12 +28,15 @@ def lines(scale: Scale, _folder: Path) -> Iterator[Line]:
     for zone in ("UTC", "America/New_York"):
         for name, (text, fields) in _SCHEDULES.items():
             ours = read_schedule(text, zone).trigger
-            other = CronTrigger(timezone=ZoneInfo(zone), **fields)
+            other: Any = CronTrigger(timezone=ZoneInfo(zone), **fields)
 
             def by_other(
-                instant: datetime, other: CronTrigger = other, zone: str = zone
+                instant: datetime, other: Any = other, zone: str = zone
             ) -> datetime | None:
-                return other.get_next_fire_time(None, instant.astimezone(ZoneInfo(zone)))
+                found: datetime | None = other.get_next_fire_time(
+                    None, instant.astimezone(ZoneInfo(zone))
+                )
+                return found
 
             _microseconds(ours.next_after, instants)  # it keeps what it learns of a zone
             mine, others = [], []

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -391,7 +392,7 @@ def test_notes_that_cannot_be_read_are_left_out_and_counted(root: Path, tmp_path
     class Vanishing:
         """Opens as the real one does, but never the file 3.md: as if it had just become a link."""
 
-        def open(self, root: int, parts: tuple[str, ...], flags: int) -> int:
+        def open(self, root: int, parts: Sequence[str], flags: int) -> int:
             if parts and parts[-1] == "3.md":
                 raise OSError(40, os.strerror(40))
             return opener.open(root, parts, flags)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -287,7 +288,7 @@ def test_an_exploration_tells_which_tools_were_called_and_what_is_new(root: Path
     assert "- Tools that runs called: `recall` twice and `read_file` once." in first
     assert "- Tools that no run called: `run_script` and `remember`." in first
     put(root, "workshop/water.py", "print(1)\n")
-    later = {"run_id": "r2", "now": NOW + DAY}
+    later: dict[str, Any] = {"run_id": "r2", "now": NOW + DAY}
     second = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, **later).text
     assert "- New since 27 October 2025: `workshop/` and `workshop/water.py`." in second
     third = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r3", now=NOW + 2 * DAY)

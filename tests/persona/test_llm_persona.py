@@ -27,7 +27,7 @@ from app.persona.space import Space
 from app.persona.tools.tool import Tool, Toolbox, Use
 from tests.persona.given import NOW, a_real_deadline, a_request, a_task, put
 from tests.persona.llm.given import DIALECTS, KEY, a_tool, both_dialects, both_ways
-from tests.persona.model_server import ModelServer, Say, Status, Stream, event
+from tests.persona.model_server import Line, ModelServer, Say, Status, Stream, event
 from tests.persona.test_service import free_port
 
 NOTE = '{"path": "scratch/notes.md", "content": "Rain today."}'
@@ -315,7 +315,7 @@ def test_a_server_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
 
 
 def test_one_thing_more_is_asked_of_the_same_conversation_and_counted(tmp_path: Path) -> None:
-    script = [
+    script: list[Line] = [
         Say(text="All is well.", usage=(100, 10)),
         Say(text="Somebody would see joy.", usage=(130, 5)),
         Status(status=400, body={"error": {"message": "no"}}),

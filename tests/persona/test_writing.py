@@ -6,8 +6,9 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_no_file_becomes_larger_than_it_may(space: Space, hands: Hands) -> None:
 
 
 def test_a_lock_that_somebody_holds_keeps_every_change_back(space: Space, hands: Hands) -> None:
-    path, deadline = "scratch/notes.md", lambda: a_deadline(1)
+    path, deadline = "scratch/notes.md", partial(a_deadline, 1)
     changes: list[Callable[[], object]] = [
         lambda: hands.append_text(path, "x", deadline(), NOBODY),
         lambda: hands.write_text(path, "x", deadline(), NOBODY),
@@ -201,8 +202,8 @@ def test_a_folder_that_is_too_deep_to_be_looked_into_counts_as_too_much(space: S
 
 def test_a_folder_of_somebody_else_that_is_shut_is_passed_over(space: Space) -> None:
     class Shut:
-        def open(self, root: int, parts: tuple[str, ...], flags: int) -> int:
-            if parts == ("scratch",):
+        def open(self, root: int, parts: Sequence[str], flags: int) -> int:
+            if tuple(parts) == ("scratch",):
                 raise PermissionError(13, "not yours")
             return space.opener.open(root, parts, flags)
 
@@ -227,11 +228,12 @@ def test_a_name_that_is_taken_is_not_taken_over(tmp_path: Path) -> None:
 
 
 def test_nothing_is_made_on_the_way_to_what_is_not_there(space: Space, hands: Hands) -> None:
-    for change in (
+    changes: list[Callable[[], object]] = [
         lambda: hands.delete("none/a.md", a_deadline(), NOBODY),
         lambda: hands.edit_text("none/a.md", "a", "b", a_deadline(), NOBODY),
         lambda: hands.move("none/a.md", "new/a.md", a_deadline(), NOBODY),
-    ):
+    ]
+    for change in changes:
         with pytest.raises(NoSuchFile):
             change()
     assert names(space.root) == ["scratch"]

@@ -42,7 +42,7 @@ def write(root: Path, path: str, data: bytes | None, request: Request) -> None:
         os.close(descriptor)
 
 
-def doing(*steps: Callable[[Request], None], text: str = "Done.") -> Work:
+def doing(*steps: Callable[[Request], object], text: str = "Done.") -> Work:
     """Return a line of a script: the steps, one after the other, then an answer."""
 
     def work(request: Request, _: Deadline) -> Reply:

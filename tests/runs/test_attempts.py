@@ -35,7 +35,7 @@ class Answering:
         self.asked: list[str] = []
         self.closed: list[list[str]] = []
         self.on_ask: Callable[[], None] = lambda: None
-        self.on_close: Callable[[], None] = lambda: None
+        self.on_close: Callable[[], object] = lambda: None
 
     def ask(self, claim: Claim, cancelled: threading.Event) -> Answered:
         self.asked.append(claim.run_id)
@@ -240,7 +240,7 @@ def test_after_a_crowd_the_next_look_waits_for_more(place: Place) -> None:
 
 
 def test_after_a_look_that_took_long_the_next_one_comes_soon(place: Place) -> None:
-    place.runner.on_close = lambda: place.clock.advance(timedelta(minutes=10)) and None
+    place.runner.on_close = lambda: place.clock.advance(timedelta(minutes=10))
     place.attempts.begin([claim("one"), claim("two")])
     place.pool.go_on()
     place.closers.go_on()
@@ -322,7 +322,9 @@ def test_a_run_may_go_on_here_twice_where_the_process_stood_still(
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["next"]
 
 
-def test_each_outcome_is_there_as_soon_as_its_run_is_closed(place: Place) -> None:
+def test_each_outcome_is_there_as_soon_as_its_run_is_closed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.attempts.begin([claim("one"), claim("two")])
     place.pool.go_on()
     close = place.runner.close
@@ -333,11 +335,11 @@ def test_each_outcome_is_there_as_soon_as_its_run_is_closed(place: Place) -> Non
         yield next(close(answered, stopping))
         raise RuntimeError
 
-    place.runner.close = breaks_in_between  # type: ignore[method-assign]  # a fault of our own
+    monkeypatch.setattr(place.runner, "close", breaks_in_between)
     with pytest.raises(RuntimeError):
         place.closers.work.pop(0)()
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
-    place.runner.close = close  # type: ignore[method-assign]  # it is over
+    monkeypatch.undo()
     place.attempts.begin([claim("three")])
     place.pool.go_on()
     place.closers.go_on()

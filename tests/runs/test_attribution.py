@@ -14,6 +14,7 @@ from app.persona.client import Request
 from app.persona.history.snapshots import FileChange
 from app.persona.history.store import NOT_KEPT, Kept
 from app.runs.attribution import Meant, own_changes
+from app.runs.ledger import Claim
 from app.runs.run import Run
 from app.runs.trail import Kind, Step
 from app.tasks.task import Change, Expected
@@ -237,7 +238,12 @@ def test_what_was_written_down_in_a_try_before_is_not_written_down_again(
     recorder = house.runner._recorder
     begun: list[Any] = []
     begin = recorder.begin
-    monkeypatch.setattr(recorder, "begin", lambda claim: begun.append(begin(claim)) or begun[-1])
+
+    def noted(claim: Claim) -> Any:
+        begun.append(begin(claim))
+        return begun[-1]
+
+    monkeypatch.setattr(recorder, "begin", noted)
 
     def finish_early(_: Request) -> None:
         appends(house, "a.md", "one\n")(_)

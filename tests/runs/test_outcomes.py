@@ -155,7 +155,8 @@ class _Breaks:
 
 
 def test_a_recording_that_breaks_costs_only_its_own_run(house: House) -> None:
-    house.runner._recorder = _Breaks()
+    broken: Any = _Breaks()
+    house.runner._recorder = broken
     house.add()
     house.executions.start("daily_reflection")
     house.settle()

@@ -43,7 +43,7 @@ def text(house: House, path: str = JOURNAL) -> str:
     return (root(house) / path).read_text()
 
 
-def run(house: House, *steps: Callable[[Request], None], task: str = "one", **fields: Any) -> Run:
+def run(house: House, *steps: Callable[[Request], object], task: str = "one", **fields: Any) -> Run:
     """Run a task whose persona does these steps."""
     house.persona._script.append(doing(*steps, **fields))
     started = house.executions.start(task)
@@ -265,7 +265,7 @@ def silent(database: Database, tmp_path: Path) -> House:
 
 
 def test_what_a_persona_changes_by_itself_is_found(silent: House) -> None:
-    ended = run(silent, lambda _: (root(silent) / "a.md").write_text("b\n") and None)
+    ended = run(silent, lambda _: (root(silent) / "a.md").write_text("b\n"))
     assert ended.metadata["files"] == [{"path": "a.md", "change": "updated"}]
     silent.taking_back.revert(ended.id)
     assert text(silent, "a.md") == "a\n"
@@ -273,7 +273,7 @@ def test_what_a_persona_changes_by_itself_is_found(silent: House) -> None:
 
 def test_where_such_runs_overlap_it_is_said(silent: House) -> None:
     def in_between(_: Request) -> None:
-        run(silent, lambda _: (root(silent) / "b.md").write_text("b\n") and None, task="two")
+        run(silent, lambda _: (root(silent) / "b.md").write_text("b\n"), task="two")
 
     run(silent, in_between)
     shared = {r.task_id: r.metadata["files"] for r in silent.runs()}

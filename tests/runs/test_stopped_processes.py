@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,11 +34,11 @@ def stop_at_the_temporary_file() -> None:
     """Let this process stop when a new content is written, but has not got its name yet."""
     real = os.fsync
 
-    def stopping(descriptor: int) -> None:
-        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == ".tmp":
+    def stopping(fd: Any) -> None:
+        if Path(f"/proc/self/fd/{fd}").readlink().suffix == ".tmp":
             os.fsync = real
             os.kill(os.getpid(), signal.SIGSTOP)
-        real(descriptor)
+        real(fd)
 
     os.fsync = stopping
 

@@ -12,7 +12,7 @@ from app.core.errors import LedgerUnavailable, SpaceBusy
 from app.database import Database
 from app.persona.fakes import ScriptedPersona
 from app.runs.contract import Changed
-from app.runs.recording import Unchanged
+from app.runs.recording import Look, Unchanged
 from app.runs.run import Outcome
 from tests.house import House
 
@@ -22,7 +22,7 @@ PROMISED: dict[str, Any] = {"expects": [{"path": "a.md", "change": "updated"}]}
 class Away(Unchanged):
     """The ledger does not say what was changed."""
 
-    def finish(self, compared: Collection[str] = (), seen: str | None = None) -> Sequence[Changed]:
+    def finish(self, compared: Collection[str] = (), seen: Look | None = None) -> Sequence[Changed]:
         raise LedgerUnavailable("it is away")
 
 

@@ -120,10 +120,11 @@ def scan(written: Written, zone: str, low: datetime, high: datetime) -> list[dat
 
 def readings(zone: str, low: int, high: int) -> Iterator[tuple[int, int]]:
     """Yield every real minute from low to high with what the clock reads then, in seconds."""
-    tz, known, shift = ZoneInfo(zone), None, 0
+    tz, shift = ZoneInfo(zone), 0
+    known: timedelta | None = None
     for instant in range(low - low % 60, high + 1, 60):
         offset = datetime.fromtimestamp(instant, tz).utcoffset()
-        if offset is not known:
+        if offset is not None and offset is not known:
             known, shift = offset, offset // SECOND
         yield instant, instant + shift
 
@@ -160,8 +161,10 @@ def changes(zone: str) -> tuple[datetime, ...]:
 def places(draw: st.DrawFn) -> tuple[str, datetime]:
     """Draw a zone and an instant; half of them lie within 26 or 2 hours of a clock change."""
     zone = draw(st.sampled_from(ZONES))
-    if changes(zone) and draw(st.booleans()):
-        change, hours = draw(st.sampled_from(changes(zone))), draw(st.sampled_from([2, 26]))
+    is_near = bool(changes(zone)) and draw(st.booleans())
+    if is_near:
+        change = draw(st.sampled_from(changes(zone)))
+        hours = draw(st.sampled_from([2, 26]))
         return zone, change + timedelta(seconds=draw(st.integers(-hours * 3600, hours * 3600)))
     start = datetime(2024, 1, 1, tzinfo=UTC)
     return zone, start + timedelta(seconds=draw(st.integers(0, 4 * 365 * 86400)))
@@ -217,11 +220,11 @@ def test_counting_backwards_and_forwards_agree_with_stepping(
     fires = step(trigger, start, end)[:500]
     if fires:
         assert trigger.count(start, fires[-1]) == len(fires)
-    back = fires[-1] if fires else start
-    backwards = []
-    while (back := trigger.last_until(back)) is not None and back > start:
-        backwards.append(back)
-        back -= timedelta(microseconds=1)
+    backwards: list[datetime] = []
+    found = trigger.last_until(fires[-1] if fires else start)
+    while found is not None and found > start:
+        backwards.append(found)
+        found = trigger.last_until(found - timedelta(microseconds=1))
     assert backwards[::-1] == fires
 
 

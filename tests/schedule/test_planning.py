@@ -230,8 +230,9 @@ def test_every_owed_slot_has_exactly_one_fate(
     assert [slot for slot, _ in found.missed] == sorted(slot for slot, _ in found.missed)
     assert found.cursor == told[-1] == trigger.last_until(now)
     # The told slots are neighbours, and the summary ends where they begin.
-    slot = found.summary.last if found.summary else cursor
+    slot: datetime | None = found.summary.last if found.summary else cursor
     for each in told:
+        assert slot is not None
         slot = trigger.next_after(slot)
         assert slot == each
     if found.summary:

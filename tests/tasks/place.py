@@ -63,9 +63,8 @@ class Place:
     def text(self) -> str:
         return self.path.read_text()
 
-    def content(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.text())
-        return found
+    def content(self) -> Any:
+        return json.loads(self.text())
 
     def entry(self, task_id: str) -> dict[str, Any]:
         entries: list[dict[str, Any]] = self.content()["tasks"]

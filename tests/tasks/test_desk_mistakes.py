@@ -255,7 +255,7 @@ def test_the_log_says_when_trouble_with_the_file_begins_and_when_it_is_over(
     place.wait()
     place.path.write_text(before)
     place.wait()
-    said = [(record.levelname, record.msg) for record in caplog.records]
+    said: list[tuple[str, Any]] = [(r.levelname, r.msg) for r in caplog.records]
     (began, ended) = [(level, told) for level, told in said if "desk." in told["event"]]
     assert (began[0], began[1]["event"]) == ("WARNING", "desk.trouble")
     assert (ended[0], ended[1]["event"]) == ("INFO", "desk.mended")

@@ -1,6 +1,7 @@
 """A pause until a time in tasks.json: written as an instant, merged as any other field."""
 
 from datetime import timedelta
+from typing import Any
 
 from tests.tasks.place import Place
 
@@ -50,7 +51,10 @@ def test_what_is_no_time_is_explained_and_the_last_good_pause_stays(place: Place
     place.begin("a")
     place.patch("a", paused_until="3d")
     place.desk.sync()
-    for wrong in ({"paused_until": "soon"}, {"paused_until": None}, {"enabled": False}):
+    wrongs: list[dict[str, Any]] = [
+        *({"paused_until": "soon"}, {"paused_until": None}, {"enabled": False}),
+    ]
+    for wrong in wrongs:
         place.put("a", **{"paused_until": UNTIL, "enabled": True, **wrong})
         place.desk.sync()
         (error,) = place.desk.status().errors

@@ -40,13 +40,13 @@ class DyingRegistry(Registry):
     """Its process dies in the transaction, at its very end."""
 
     def change(self, *arguments: Any, **options: Any) -> Any:
-        *others, also = arguments
+        task_ids, decide, author, also = arguments
 
         def dies(connection: Connection) -> None:
             also(connection)
             raise Killed
 
-        return super().change(*others, dies, **options)
+        return super().change(task_ids, decide, author, dies, **options)
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -222,13 +222,13 @@ def test_indentation_is_kept(indent: Any, bare: bool) -> None:
 def test_line_ends_are_kept(newline: str) -> None:
     before = json.dumps({"_revision": 7, "tasks": [{"id": "a"}]}, indent=2)
     after = json.dumps({"_revision": 7, "tasks": [{"id": "a"}, {"id": "b", "x": [1]}]}, indent=2)
-    wanted = {"a": {"id": "a"}, "b": {"id": "b", "x": [1]}}
+    wanted: dict[str, dict[str, Any]] = {"a": {"id": "a"}, "b": {"id": "b", "x": [1]}}
     assert laid_out(before.replace("\n", newline), wanted) == after.replace("\n", newline)
 
 
 @pytest.mark.parametrize("text", ["[]", "[\n]", '{"tasks": []}', '{\n\t"tasks": [ ]\n}\n'])
 def test_the_first_entry_of_an_empty_list_is_good_json(text: str) -> None:
-    wanted = {"a": {"id": "a", "x": {"y": 1}}, "b": {"id": "b"}}
+    wanted: dict[str, dict[str, Any]] = {"a": {"id": "a", "x": {"y": 1}}, "b": {"id": "b"}}
     assert shown(scan(laid_out(text, wanted))) == wanted
     assert shown(scan(laid_out(laid_out(text, wanted), {}))) == {}
 

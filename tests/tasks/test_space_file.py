@@ -349,7 +349,7 @@ def test_the_file_for_errors_is_put_over_whatever_stands_there(file: SpaceFile) 
 class Quick(SpaceFile):
     """A file in whose folder an editor acts in the instant before the exchange."""
 
-    editor: Callable[[], None]
+    editor: Callable[[], object]
 
     def _swap(self, folder: int, temporary: str, expected: bytes | None) -> Swap:
         real = self._rename
@@ -400,7 +400,7 @@ def test_a_file_deleted_before_the_exchange_stays_deleted(quick: Quick) -> None:
 
 def test_a_file_made_before_a_fresh_one_is_put_stays(quick: Quick) -> None:
     quick.path.unlink()
-    quick.editor = lambda: quick.path.write_bytes(b"edit") and None
+    quick.editor = lambda: quick.path.write_bytes(b"edit")
     assert not quick.write(b"new", expected=None).done
     assert quick.path.read_bytes() == b"edit"
     assert hidden(quick) == []

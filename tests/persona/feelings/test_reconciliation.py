@@ -23,8 +23,10 @@ from app.persona.feelings.reconciliation import (
 from app.persona.feelings.values import NEUTRAL, Affect, clamped
 
 AT = datetime(2026, 11, 24, 1, 0, tzinfo=timezone(timedelta(hours=1)))
-KEYS = ("internal_assessment", "external_assessment", "alignment", "gaps", "reconciled_state")
-KEYS += ("learning_signal", "timestamp")
+KEYS: tuple[str, ...] = (
+    *("internal_assessment", "external_assessment", "alignment", "gaps", "reconciled_state"),
+    *("learning_signal", "timestamp"),
+)
 
 
 def view(valence: float, arousal: float = 0.5, dominance: float = 0.5) -> View:

@@ -1,5 +1,6 @@
 """What tests of models start from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,13 +11,14 @@ from app.persona.client import Deadline
 from app.persona.errors import PersonaError
 from app.persona.llm.anthropic import Anthropic
 from app.persona.llm.chat import ChatModel, Completion, Message, ModelOptions, Role, unheard
+from app.persona.llm.dialect import Dialect
 from app.persona.llm.openai import OpenAi
 from app.persona.llm.wire import HttpModel
 from app.persona.tools.tool import Tool
 from tests.persona.given import a_real_deadline
 from tests.persona.model_server import ModelServer
 
-DIALECTS = {"openai": OpenAi(), "anthropic": Anthropic()}
+DIALECTS: Mapping[str, Dialect] = {"openai": OpenAi(), "anthropic": Anthropic()}
 OPTIONS = ModelOptions(model="tiny")
 KEY = "sk-a-key-that-nobody-may-see"
 

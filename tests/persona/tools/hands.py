@@ -18,8 +18,10 @@ from tests.house import House
 from tests.persona.given import a_deadline, a_task, an_occasion
 from tests.persona.tools.given import JOURNALS
 
-ALL = ("list_tasks", "preview_schedule", "create_task", "update_task", "pause_task")
-ALL += ("delete_task", "run_task")
+ALL: tuple[str, ...] = (
+    *("list_tasks", "preview_schedule", "create_task", "update_task", "pause_task"),
+    *("delete_task", "run_task"),
+)
 DAILY = {
     "id": "water_plants",
     "name": "Water the plants",

@@ -120,7 +120,8 @@ def test_a_task_that_may_use_more_is_left_alone(
     what: str,
     tools: list[str] | None,
 ) -> None:
-    house.add(**({} if tools is None else {"tools": tools}))
+    fields: dict[str, Any] = {} if tools is None else {"tools": tools}
+    house.add(**fields)
     text = hands.refused(tool, allowed=NARROW, id="daily_reflection", **arguments)
     assert text.startswith(f"error: `daily_reflection` is not {what} from here, because it may use")
     assert "and this run may not" in text

@@ -402,7 +402,7 @@ def test_no_thread_has_open_files_of_its_own(root: Path) -> None:
     assert answer_of_the_kernel(root, call) == "EPERM"
 
 
-def answer_of_the_kernel(root: Path, call: str, **bounds: int) -> str:
+def answer_of_the_kernel(root: Path, call: str, **bounds: Any) -> str:
     put(root, "f", "x")
     code = f"""\
 import ctypes, errno, mmap, os, socket
