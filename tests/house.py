@@ -28,13 +28,13 @@ from app.runs.engine import Engine
 from app.runs.executions import Executions
 from app.runs.history import History, RunFilter
 from app.runs.keys import Keys
-from app.runs.ledger import Claim, Ledger
+from app.runs.ledger import Ledger
 from app.runs.processes import Place, Processes
 from app.runs.recording import Space, SpaceRecorder
 from app.runs.recovery import Recovery
 from app.runs.remembering import Remembering
 from app.runs.results import ResultFolder
-from app.runs.run import Outcome, Run, Status
+from app.runs.run import Claim, Outcome, Run, Status
 from app.runs.runner import Runner
 from app.runs.space_history import SpaceHistory
 from app.runs.tables import runs

@@ -17,8 +17,7 @@ import structlog
 
 from app.core.clock import Clock
 from app.runs.crew import Crew
-from app.runs.ledger import Claim
-from app.runs.run import Outcome
+from app.runs.run import Claim, Outcome
 from app.runs.runner import Answered, Runner
 
 log = structlog.get_logger(__name__)

@@ -18,9 +18,9 @@ from app.database import Database
 from app.runs.attempts import Attempts
 from app.runs.crew import Crew
 from app.runs.history import History
-from app.runs.ledger import Claim, Ledger
+from app.runs.ledger import Ledger
 from app.runs.results import ResultFolder
-from app.runs.run import Run
+from app.runs.run import Claim, Run
 from app.runs.runner import Runner
 from app.runs.storing import Storing
 

@@ -7,8 +7,8 @@ from app.database import Database
 from app.runs.engine import Engine
 from app.runs.history import History
 from app.runs.keys import Keys
-from app.runs.ledger import Entry, Ledger
-from app.runs.run import Origin, Run, Status
+from app.runs.ledger import Ledger
+from app.runs.run import Entry, Origin, Run, Status
 from app.tasks import rows as task_rows
 from app.tasks.registry import Also
 from app.tasks.task import Overlap

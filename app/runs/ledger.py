@@ -6,7 +6,6 @@ version; a claim takes only queued runs that nobody holds, so it waits for no ro
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +16,7 @@ from app.core.errors import PersonaTasksError
 from app.database import Database
 from app.persona.client import PreviousRun
 from app.runs import statements
-from app.runs.run import WORKED, Origin, Outcome, Status
+from app.runs.run import WORKED, Claim, Entry, Origin, Outcome, Status
 from app.runs.tables import attempts, runs
 from app.tasks import rows as task_rows
 from app.tasks.task import LastRun
@@ -29,66 +28,6 @@ TASK_DELETED = "task_deleted"
 
 class NotStoredWithOutcome(PersonaTasksError):
     """What belongs to the outcome of a run cannot be stored with it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """A run to be written down: of a slot, or by hand; queued, or with its outcome already."""
-
-    id: str
-    task_id: str
-    task_name: str
-    revision: int
-    origin: Origin
-    status: Status
-    recorded_at: datetime
-    due_at: datetime
-    exclusive: bool
-    reason: str | None = None
-    scheduled_for: datetime | None = None
-    covers_from: datetime | None = None
-    count: int = 1
-
-    def values(self) -> dict[str, Any]:
-        """Return the columns of its row."""
-        return {
-            "id": self.id,
-            "task_id": self.task_id,
-            "task_name": self.task_name,
-            "revision": self.revision,
-            "origin": str(self.origin),
-            "status": str(self.status),
-            "reason": self.reason,
-            "scheduled_for": self.scheduled_for,
-            "covers_from": self.covers_from,
-            "slots": self.count,
-            "recorded_at": self.recorded_at,
-            "rank": 0 if self.origin is Origin.MANUAL else 1,
-            "due_at": self.due_at,
-            "exclusive": self.exclusive,
-            "completed_at": None if self.status.is_open else self.recorded_at,
-            "attempt": 0,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """One attempt of a run, held by one owner: what a result must show to be accepted.
-
-    `number` counts the runs of the task, this one included; `previous` is how the last one ended.
-    """
-
-    run_id: str
-    attempt: int
-    owner: str
-    task_id: str
-    task_name: str
-    revision: int
-    origin: Origin
-    scheduled_for: datetime | None
-    started_at: datetime
-    number: int
-    previous: PreviousRun | None
 
 
 Also = Callable[[Connection, Sequence[tuple[Claim, Outcome]]], None]

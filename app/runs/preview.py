@@ -8,8 +8,7 @@ from app.core.clock import Clock
 from app.core.ids import Ids
 from app.persona.client import PreviousRun, Sent
 from app.persona.prompting.tokens import estimate
-from app.runs.ledger import Claim
-from app.runs.run import Origin
+from app.runs.run import Claim, Origin
 from app.runs.runner import Runner
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry

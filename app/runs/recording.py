@@ -18,7 +18,7 @@ from app.persona.history.snapshots import FileChange, Snapshots
 from app.persona.history.store import NOT_KEPT, Store
 from app.runs.attribution import Meant, attribute
 from app.runs.contract import Changed, change_between
-from app.runs.ledger import Claim
+from app.runs.run import Claim
 from app.runs.trail import EVERYTHING, Kind, Step, Trail, end_of
 
 log = structlog.get_logger(__name__)

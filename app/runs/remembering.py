@@ -6,8 +6,7 @@ from sqlalchemy import Connection
 
 from app.persona.memory.recall import result_of_run
 from app.persona.memory.store import Memories
-from app.runs.ledger import Claim
-from app.runs.run import Outcome, Status
+from app.runs.run import Claim, Outcome, Status
 
 
 class Remembering:

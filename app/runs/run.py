@@ -1,10 +1,12 @@
-"""A run, its statuses and their legal transitions: pure."""
+"""A run, its statuses and their legal transitions; what is written down of it, and held: pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from app.persona.client import PreviousRun
 
 
 class Status(StrEnum):
@@ -114,3 +116,63 @@ class Outcome:
     response: str | None = None
     error: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A run to be written down: of a slot, or by hand; queued, or with its outcome already."""
+
+    id: str
+    task_id: str
+    task_name: str
+    revision: int
+    origin: Origin
+    status: Status
+    recorded_at: datetime
+    due_at: datetime
+    exclusive: bool
+    reason: str | None = None
+    scheduled_for: datetime | None = None
+    covers_from: datetime | None = None
+    count: int = 1
+
+    def values(self) -> dict[str, Any]:
+        """Return the columns of its row."""
+        return {
+            "id": self.id,
+            "task_id": self.task_id,
+            "task_name": self.task_name,
+            "revision": self.revision,
+            "origin": str(self.origin),
+            "status": str(self.status),
+            "reason": self.reason,
+            "scheduled_for": self.scheduled_for,
+            "covers_from": self.covers_from,
+            "slots": self.count,
+            "recorded_at": self.recorded_at,
+            "rank": 0 if self.origin is Origin.MANUAL else 1,
+            "due_at": self.due_at,
+            "exclusive": self.exclusive,
+            "completed_at": None if self.status.is_open else self.recorded_at,
+            "attempt": 0,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One attempt of a run, held by one owner: what a result must show to be accepted.
+
+    `number` counts the runs of the task, this one included; `previous` is how the last one ended.
+    """
+
+    run_id: str
+    attempt: int
+    owner: str
+    task_id: str
+    task_name: str
+    revision: int
+    origin: Origin
+    scheduled_for: datetime | None
+    started_at: datetime
+    number: int
+    previous: PreviousRun | None

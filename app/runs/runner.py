@@ -25,9 +25,8 @@ from app.persona.inner_life import InnerLife
 from app.persona.prompt import render_prompt
 from app.persona.words import storable
 from app.runs.contract import Changed, promised, tidy, unmet
-from app.runs.ledger import Claim
 from app.runs.recording import Look, NoRecorder, Recorder, Recording, Unchanged
-from app.runs.run import Outcome, Status
+from app.runs.run import Claim, Outcome, Status
 from app.tasks.task import Expected, Task
 
 log = structlog.get_logger(__name__)

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from app.core.errors import LedgerUnavailable, SpaceError
 from app.database import Database
 from app.runs.attempts import Attempts
-from app.runs.ledger import Claim, Ledger
+from app.runs.ledger import Ledger
 from app.runs.results import ResultFolder
-from app.runs.run import Origin, Outcome, Run, Status
+from app.runs.run import Claim, Origin, Outcome, Run, Status
 from app.runs.standing import newest_sign, note_turn
 
 log = structlog.get_logger(__name__)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from app.core.errors import ScheduleError
 from app.core.ids import Ids
-from app.runs.ledger import Entry, Ledger
-from app.runs.run import Origin, Status
+from app.runs.ledger import Ledger
+from app.runs.run import Entry, Origin, Status
 from app.schedule.book import ScheduleBook
 from app.schedule.planning import Plan, plan_owed
 from app.tasks.record import TaskRecord

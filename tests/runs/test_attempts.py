@@ -11,9 +11,8 @@ import pytest
 
 from app.core.clock import FakeClock
 from app.runs.attempts import MANY_LEAVING, Attempts, Room
-from app.runs.ledger import Claim
 from app.runs.recording import Unchanged
-from app.runs.run import Origin, Outcome, Status
+from app.runs.run import Claim, Origin, Outcome, Status
 from app.runs.runner import Answered
 from tests.house import MIDNIGHT, Later
 

@@ -14,8 +14,7 @@ from app.persona.client import Request
 from app.persona.history.snapshots import FileChange
 from app.persona.history.store import NOT_KEPT, Kept
 from app.runs.attribution import Meant, own_changes
-from app.runs.ledger import Claim
-from app.runs.run import Run
+from app.runs.run import Claim, Run
 from app.runs.trail import Kind, Step
 from app.tasks.task import Change, Expected
 from tests.house import House

@@ -14,9 +14,9 @@ from app.database import Database
 from app.persona.client import Request
 from app.persona.errors import PersonaCancelled
 from app.persona.fakes import ScriptedPersona
-from app.runs.ledger import Claim
 from app.runs.recording import Recording, SpaceRecorder
 from app.runs.recovery import Recovery
+from app.runs.run import Claim
 from app.runs.tables import runs
 from app.runs.taking_back import TakenBack, TakingBack
 from tests.house import MIDNIGHT, House

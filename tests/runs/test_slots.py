@@ -9,8 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from app.database import Database
-from app.runs.ledger import Entry
-from app.runs.run import Origin, Status
+from app.runs.run import Entry, Origin, Status
 from app.runs.tables import runs
 from app.tasks.task import Author
 from tests.house import MIDNIGHT, OWNER, House, two_at_midnight
