@@ -10,18 +10,17 @@ import click
 
 from app import __version__, migrations
 from app.cli_memories import memories
-from app.cli_parts import opened, table, told, visible, visible_lines, when
+from app.cli_parts import AUTHOR, opened, table, told, visible, visible_lines, when
 from app.cli_runs import audit, cancel, diff, execute_due, revert, run, runs
+from app.cli_tasks import add, delete, disable, edit, enable, history, restore
 from app.config import make_state_dir, read_settings
 from app.core.instants import write_instant
 from app.schedule.grammar import warnings
 from app.settings_schema import SettingsSchema
 from app.settings_text import write_settings
 from app.tasks.desk_errors import sentences
-from app.tasks.task import Author, Task
+from app.tasks.task import Task
 from app.wiring import Services
-
-_AUTHOR = Author(kind="owner", name="command line")
 
 
 @click.group(name="persona")
@@ -30,7 +29,9 @@ def persona() -> None:
     """Scheduled tasks of a persona; settings come from the environment."""
 
 
-for each in (memories, run, execute_due, runs, diff, revert, cancel, audit):
+_OF_TASKS = (add, edit, enable, disable, delete, restore, history)
+_OF_RUNS = (run, execute_due, runs, diff, revert, cancel, audit)
+for each in (*_OF_TASKS, *_OF_RUNS, memories):
     persona.add_command(each)
 
 
@@ -96,90 +97,6 @@ def preview(schedule: str, timezone: str | None, count: int) -> None:
             click.echo(f"mind: {warning}")
 
 
-@persona.command("add")
-@click.argument("task_id")
-@click.option("--name", required=True)
-@click.option("--schedule", required=True)
-@click.option("--prompt", required=True)
-@click.option("--type", "kind", default="custom", show_default=True)
-@click.option("--timezone")
-@told
-def add(
-    task_id: str, name: str, schedule: str, prompt: str, kind: str, timezone: str | None
-) -> None:
-    """Add a task."""
-    definition = {
-        "id": task_id,
-        "name": name,
-        "type": kind,
-        "schedule": schedule,
-        "prompt": prompt,
-        "enabled": True,
-    }
-    if timezone is not None:
-        definition["timezone"] = timezone
-    with opened() as services:
-        services.registry.create(definition, _AUTHOR)
-        services.desk.sync()
-        click.echo(f"added {task_id}")
-
-
-@persona.command("enable")
-@click.argument("task_id")
-@told
-def enable(task_id: str) -> None:
-    """Put the schedule of a task in force."""
-    _update(task_id, {"enabled": True})
-
-
-@persona.command("disable")
-@click.argument("task_id")
-@click.option("--until", help="when it goes on by itself: 3d, or 2026-12-01T09:00 in its zone")
-@told
-def disable(task_id: str, until: str | None) -> None:
-    """Let a task rest; nothing is owed meanwhile."""
-    pause = {"enabled": False} if until is None else {"enabled": True, "paused_until": until}
-    _update(task_id, pause)
-
-
-@persona.command("delete")
-@click.argument("task_id")
-@told
-def delete(task_id: str) -> None:
-    """Delete a task; `restore` brings it back."""
-    with opened() as services:
-        services.registry.delete(task_id, _AUTHOR)
-        services.desk.sync()
-        click.echo(f"deleted {task_id}; its runs stay readable")
-
-
-@persona.command("restore")
-@click.argument("task_id")
-@click.option("--revision", type=int, help="by default the newest that is not in force")
-@told
-def restore(task_id: str, revision: int | None) -> None:
-    """Put an earlier revision of a task in force again."""
-    with opened() as services:
-        record = services.registry.restore(task_id, _AUTHOR, revision=revision)
-        services.desk.sync()
-        click.echo(f"restored {task_id}, now at revision {record.revision}")
-
-
-@persona.command("history")
-@click.argument("task_id")
-@told
-def history(task_id: str) -> None:
-    """Show who changed a task, and when."""
-    with opened() as services:
-        table(
-            ("revision", "at", "by", "what"),
-            [
-                (str(r.revision), when(r.at), str(r.author), r.action)
-                for r in services.registry.history(task_id)
-            ],
-        )
-
-
 @persona.command("desk")
 @click.argument("action", type=click.Choice(["show", "confirm", "restore"]), default="show")
 @told
@@ -187,9 +104,9 @@ def desk(action: str) -> None:
     """Show what is wrong with tasks.json, or decide about an edit that is held."""
     with opened() as services:
         if action == "confirm":
-            services.desk.confirm(_AUTHOR)
+            services.desk.confirm(AUTHOR)
         elif action == "restore":
-            services.restore_desk(_AUTHOR)
+            services.restore_desk(AUTHOR)
         status = services.desk.status()
         for sentence in sentences(status.errors, status.held, status.path.name):
             click.echo(visible(sentence))
@@ -266,14 +183,6 @@ def _ask_before_going_back(services: Services, revision: str) -> None:
 
 def _is_at_a_terminal() -> bool:
     return sys.stdin.isatty()
-
-
-def _update(task_id: str, changes: dict[str, Any]) -> None:
-    with opened() as services:
-        record = services.registry.update(task_id, changes, _AUTHOR)
-        services.desk.sync()
-        next_run = when(services.registry.next_run(record))
-        click.echo(f"{task_id} is at revision {record.revision}; next run {next_run or 'never'}")
 
 
 def _shown(name: str, value: Any) -> str:

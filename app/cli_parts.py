@@ -17,8 +17,10 @@ from app.core.instants import read_instant, write_instant
 from app.log import configure_logging
 from app.persona.words import one_line
 from app.runs.run import Run
+from app.tasks.task import Author
 from app.wiring import Services, build
 
+AUTHOR = Author(kind="owner", name="command line")
 _LONGEST_ERROR = 1000
 _ORDERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -50,6 +50,7 @@ def told(*arguments: str) -> str:
         *(["audit"], ["desk"], ["desk", "restore"], ["health"], ["shell"], ["enable", "x"]),
         *(["memories", "list"], ["memories", "embed"], ["disable", "x"]),
         ["add", "x", "--name", "X", "--schedule", "daily", "--prompt", "Think."],
+        ["edit", "x", "--name", "X"],
     ],
     ids=" ".join,
 )

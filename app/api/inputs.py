@@ -20,8 +20,6 @@ from app.schedule.grammar import EARLIEST, LATEST
 from app.tasks.schema import (
     READ_OUT,
     TASK_ID,
-    ChangeSchema,
-    DefinitionSchema,
     field_errors,
 )
 
@@ -95,38 +93,6 @@ def written_as(form: re.Pattern[str], error: str) -> Callable[[str], None]:
 
 
 # ---- bodies
-
-
-class _TaskBody:
-    """What bodies about tasks have in common: unknown fields are refused, with advice."""
-
-    error_messages = {  # noqa: RUF012  marshmallow reads it from the class
-        "unknown": "is not a field of a task; `metadata` is the place for your own data",
-        "type": "must be a JSON object",
-    }
-
-
-class NewTask(_TaskBody, DefinitionSchema):
-    """A task to create."""
-
-    class Meta:
-        unknown = RAISE
-
-
-class TaskChange(_TaskBody, ChangeSchema):
-    """Fields of a task to change.
-
-    null for name, type, prompt, enabled or schedule means "not given"; null for any other takes
-    it back to its default.
-    """
-
-    id = fields.String(metadata={"description": "if given, the id of the task itself"})
-
-    class Meta:
-        unknown = RAISE
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        field_obj.allow_none = True
 
 
 class Body(Schema):

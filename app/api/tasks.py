@@ -1,6 +1,5 @@
 """The tasks: list, show, create, change, delete."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -10,15 +9,14 @@ from app.api.answers import answer, held_revision, tag_of_task, unchanged
 from app.api.door import TASK_PATH, Answer, Door, Takes
 from app.api.guards import author
 from app.api.idempotency import Request, create_once
-from app.api.inputs import IfMatchHeader, IfNoneMatchHeader, KeyHeader, NewTask, TaskChange
+from app.api.inputs import IfMatchHeader, IfNoneMatchHeader, KeyHeader
 from app.api.schemas import Changed, ChangedTask, DueList, TaskInFull, TaskList
 from app.api.serving import Serving, services, serving
-from app.core.errors import FieldError, InvalidInput
+from app.api.task_bodies import NewTask, TaskChange, changes_of, refuse_unknown_tools
 from app.tasks.record import TaskRecord
 
 door = Door("tasks", __name__, url_prefix="/api", description="What is to be done, and when")
 
-_NOT_GIVEN_IF_NULL = ("name", "type", "prompt", "enabled", "schedule")
 _TAG = {"ETag": "send it as If-None-Match, or a task's as If-Match"}
 _EXAMPLE = {
     "id": "weekly_planning",
@@ -99,7 +97,7 @@ def due_tasks() -> Response:
 )
 def create_task(body: dict[str, Any], headers: dict[str, Any]) -> Response:
     """Create a task"""
-    _refuse_unknown_tools(body)
+    refuse_unknown_tools(services().being.toolbox.names, body)
     request = Request.of(headers.get("key"), body)
     revision = create_once(services(), body, author(), request)
     return answer(
@@ -127,14 +125,8 @@ def change_task(task_id: str, body: dict[str, Any], headers: dict[str, Any]) -> 
     null for name, type, prompt, enabled or schedule means "not given"; null for any other field
     takes it back to its default.
     """
-    if body.pop("id", None) not in {None, task_id}:
-        raise InvalidInput([FieldError(field="id", message="cannot be changed")])
-    _refuse_unknown_tools(body)
-    changes = {
-        field: value
-        for field, value in body.items()
-        if value is not None or field not in _NOT_GIVEN_IF_NULL
-    }
+    changes = changes_of(task_id, body)
+    refuse_unknown_tools(services().being.toolbox.names, changes)
     registry = services().registry
     held = held_revision(registry, task_id, headers.get("if_match"))
     record = registry.update(task_id, changes, author(), if_revision=held)
@@ -164,13 +156,3 @@ def delete_task(task_id: str, headers: dict[str, Any]) -> Response:
     held = held_revision(registry, task_id, headers.get("if_match"))
     registry.delete(task_id, author(), if_revision=held)
     return answer({"success": True, "task_id": task_id, "message": "Task deleted successfully"})
-
-
-def _refuse_unknown_tools(body: Mapping[str, Any]) -> None:
-    """Refuse tools that there are not: a run would do without them and only note it."""
-    known = services().being.toolbox.names
-    unknown = [name for name in body.get("tools") or () if name not in known]
-    if unknown:
-        named = ", ".join(map(repr, unknown))
-        message = f"there is no tool {named}; there are: {', '.join(known)}"
-        raise InvalidInput([FieldError(field="tools", message=message)])
