@@ -235,12 +235,12 @@ class House:
     def claim(self, places: int = 8) -> list[Any]:
         """Claim as the engine would, but run nothing: a process that dies right after."""
         with self.database.write() as connection:
+            free = 8 - self.ledger.count_running(connection)
             return self.ledger.claim(
                 connection,
                 owner=self.processes.id,
                 now=self.clock.now(),
-                places=places,
-                most_running=8,
+                places=min(places, free),
             )
 
     def run(self, claim: Claim) -> Outcome:

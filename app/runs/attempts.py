@@ -30,6 +30,7 @@ _QUICK = timedelta(milliseconds=500)
 """Of personas that take longer nothing is claimed ahead: it would wait, and is to begin at once."""
 _LATELY = timedelta(milliseconds=50)
 """As long as it takes to claim: as many places become free meanwhile as in the same time before."""
+WAITS_FOR_A_PLACE = timedelta(seconds=1)
 
 _Going = tuple[Claim, threading.Event]
 """A run that goes on, and what tells it to end."""
@@ -37,18 +38,22 @@ _Going = tuple[Claim, threading.Event]
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How many runs may be claimed here now, and how many that go on here need no place yet, or no
-    longer."""
+    """How many runs ask here, how many more could, and how many may be claimed ahead.
 
-    free: int
+    `beside` is how many go on here and take no place: they wait for one, or have left it.
+    """
+
+    asking: int
+    idle: int
+    ahead: int
     beside: int
 
 
 class Attempts:
     """Runs claims on `pool`, which has a thread for each place; closes them on `closers`.
 
-    `on_progress` is called whenever a place is free or an outcome is there. Safe to use by several
-    threads.
+    `on_progress` is called whenever a place is free or an outcome is there. Once `draining` is set
+    nothing begins any more. Safe to use by several threads.
     """
 
     def __init__(
@@ -58,19 +63,23 @@ class Attempts:
         *,
         pool: Crew | Executor,
         closers: Executor,
+        draining: threading.Event,
         on_progress: Callable[[], None],
     ) -> None:
         self._runner = runner
         self._clock = clock
         self._pool = pool
         self._closers = closers
+        self._draining = draining
         self._on_progress = on_progress
         self._lock = threading.Lock()
         # a process that stood still may claim a run again whose attempt it has not ended yet
         self._going_on: dict[tuple[str, int], _Going] = {}
         self._asking = 0
         self._places = inf
-        self._ahead: deque[tuple[float, _Going]] = deque()
+        self._waiting: deque[tuple[float, _Going]] = deque()
+        self._given_up: list[Claim] = []
+        self._to_ask: deque[_Going] = deque()
         self._quick_answers: deque[float] = deque()
         self._hurry = threading.Event()
         self._answered: list[Answered] = []
@@ -103,54 +112,62 @@ class Attempts:
     # ---- places
 
     def room(self, places: int) -> Room:
-        """Return what room there is where so many runs may ask at one time.
+        """Return what room there is where so many runs may ask here at one time.
 
-        There is none while many wait to be closed. Where places become free quickly there is more:
-        what begins beyond the places waits for the next one that is free.
+        There is none while many wait to be closed. Where places become free quickly, runs may be
+        claimed ahead: they wait for the next place that is free.
         """
         with self._lock:
             self._places = places
-            waiting, soon = len(self._ahead), min(self._free_soon(), places)
-            leaving = len(self._going_on) - self._asking - waiting
-            is_crowded = leaving > max(MANY_LEAVING, _LEAVING_A_PLACE * places)
+            idle, waiting = max(places - self._asking, 0), len(self._waiting)
+            soon = self._free_soon()
             # several are claimed at a time, for a claim costs the same for one and for many
-            is_enough = 2 * waiting > soon
-            free = 0 if is_crowded or is_enough else places + soon - self._asking - waiting
-            return Room(free=max(free, 0), beside=leaving + len(self._ended) + soon)
+            ahead = soon - waiting if idle or 2 * waiting <= soon else 0
+            beside = len(self._going_on) - self._asking
+            leaving = beside - waiting - len(self._given_up)
+            if leaving > max(MANY_LEAVING, _LEAVING_A_PLACE * places):
+                idle = ahead = 0
+            beside += len(self._ended)
+            return Room(asking=self._asking, idle=idle, ahead=ahead, beside=beside)
 
-    def begin(self, claims: Sequence[Claim]) -> None:
-        """Let runs ask, those for which there is no place as soon as there is one."""
-        now = self._clock.monotonic()
+    def begin(self, claims: Sequence[Claim], at_once: int) -> None:
+        """Let so many runs ask at once, those that wait first, and the others when one is answered.
+
+        `at_once` is how many places nobody asks in, of all processes, so that waiting runs only
+        ever take over a place of this one.
+        """
+        now, begun = self._clock.monotonic(), 0
         with self._lock:
             for claim in claims:
                 going = (claim, threading.Event())
                 self._going_on[_key(claim)] = going
-                self._ahead.append((now, going))
-            starting = list(iter(self._next, None))
-        for going in starting:
+                self._waiting.append((now, going))
+            while begun < at_once and self._hand_on():
+                begun += 1
+        for _ in range(begun):
             try:
-                self._pool.submit(self._ask, going)
+                self._pool.submit(self._ask)
             except RuntimeError:
                 # the machine has no more threads: it waits until one of those there are is free
-                log.exception("run.waits_for_a_thread", run_id=going[0].run_id)
+                log.exception("run.waits_for_a_thread")
 
     def give_up(self, span: timedelta) -> list[Claim]:
         """Return those that have waited for a place for so long: they will not begin here.
 
-        They are held until `forget` is called.
+        They are held, and returned again, until `forget` is called.
         """
         end = self._clock.monotonic() - span.total_seconds()
-        given_up = []
         with self._lock:
-            while self._ahead and self._ahead[0][0] <= end:
-                given_up.append(self._ahead.popleft()[1][0])
-        return given_up
+            while self._waiting and self._waiting[0][0] <= end:
+                self._given_up.append(self._waiting.popleft()[1][0])
+            return list(self._given_up)
 
-    def forget(self, claims: Sequence[Claim]) -> None:
-        """Hold these no longer."""
+    def forget(self) -> None:
+        """Hold those that were given up no longer."""
         with self._lock:
-            for claim in claims:
+            for claim in self._given_up:
                 self._going_on.pop(_key(claim), None)
+            self._given_up = []
 
     def _free_soon(self) -> int:
         """Return how many places may be free by the time that a run is claimed."""
@@ -159,40 +176,58 @@ class Attempts:
             self._quick_answers.popleft()
         return len(self._quick_answers)
 
-    def _next(self) -> _Going | None:
-        """Give the run that waits longest a place, if there are both."""
-        if not self._ahead or self._asking >= self._places:
-            return None
+    def _hand_on(self) -> bool:
+        """Give the run that waits longest a place, if there are both.
+
+        Not after a second: by then others may have it, if this process stood still.
+        """
+        if not self._waiting or self._asking >= self._places or self._draining.is_set():
+            return False
+        since, going = self._waiting[0]
+        if self._clock.monotonic() - since >= WAITS_FOR_A_PLACE.total_seconds():
+            return False
+        self._waiting.popleft()
         self._asking += 1
-        return self._ahead.popleft()[1]
+        self._to_ask.append(going)
+        return True
 
     # ---- from thread to thread
 
-    def _ask(self, going: _Going | None) -> None:
-        while going is not None:
+    def _ask(self) -> None:
+        """Ask for one run, and then for those that take over its place."""
+        while (going := self._next()) is not None:
             began = self._clock.monotonic()
             answered = self._runner.ask(*going)
             took = timedelta(seconds=self._clock.monotonic() - began)
-            going, is_seen_to = self._leave(answered, took)
+            is_seen_to = self._leave(answered, took)
             self._on_progress()
             if not is_seen_to:
-                self._closers.submit(self.close)
+                self._have_closed()
 
-    def _leave(self, answered: Answered, took: timedelta) -> tuple[_Going | None, bool]:
-        """Give the place to the run that waits for it; return that, and whether somebody closes
-        the one that answered."""
+    def _next(self) -> _Going | None:
+        with self._lock:
+            if not self._to_ask:
+                return None
+            claim, cancelled = self._to_ask.popleft()
+        return replace(claim, started_at=self._clock.now()), cancelled
+
+    def _leave(self, answered: Answered, took: timedelta) -> bool:
+        """Free the place, or hand it on; say whether somebody closes this run already."""
         with self._lock:
             self._asking -= 1
+            self._answered.append(answered)
             if took < _QUICK:
                 self._quick_answers.append(self._clock.monotonic())
-            self._answered.append(answered)
+            self._hand_on()
             # who looks at the space goes on with those that came meanwhile
-            is_seen_to = self._looking and answered.is_silent
-            following = self._next()
-            if following is not None:
-                claim, cancelled = following
-                following = replace(claim, started_at=self._clock.now()), cancelled
-        return following, is_seen_to
+            return self._looking and answered.is_silent
+
+    def _have_closed(self) -> None:
+        try:
+            self._closers.submit(self.close)
+        except RuntimeError:
+            # the machine has no more threads, and this one still has runs to ask for
+            log.exception("run.waits_for_a_thread")
 
     def close(self) -> None:
         """Give outcomes to those that have answered, unless somebody does already."""

@@ -5,8 +5,9 @@ thousand runs that end together cost a few commits.
 """
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
+from contextlib import suppress
 from datetime import timedelta
 from math import ceil
 
@@ -15,7 +16,7 @@ import structlog
 from app.core.clock import Clock, until_look
 from app.core.errors import LedgerUnavailable
 from app.database import Database
-from app.runs.attempts import Attempts
+from app.runs.attempts import WAITS_FOR_A_PLACE, Attempts
 from app.runs.crew import Crew
 from app.runs.history import History
 from app.runs.ledger import Ledger
@@ -27,7 +28,6 @@ from app.runs.storing import Storing
 log = structlog.get_logger(__name__)
 
 _LOOK_EVERY = timedelta(seconds=1)
-_WAITS_FOR_A_PLACE = timedelta(seconds=1)
 _RETRY_AFTER = timedelta(milliseconds=500)
 _POLL = timedelta(milliseconds=250)
 _STOP_WITHIN = timedelta(seconds=3)
@@ -78,7 +78,12 @@ class Engine:
         self._stopping = threading.Event()
         self._draining = threading.Event()
         self._attempts = Attempts(
-            runner, clock, pool=pool, closers=closers, on_progress=self._work.set
+            runner,
+            clock,
+            pool=pool,
+            closers=closers,
+            draining=self._draining,
+            on_progress=self._work.set,
         )
         self._storing = Storing(
             database, ledger, results, self._attempts, filers=filers, on_filed=self._tell
@@ -124,6 +129,8 @@ class Engine:
         self._wait_until(lambda: self._attempts.is_idle, grace, on_wait)
         # the ledger thread must not take the end of what is stopped now for an outcome
         self._stop_ledger_thread(on_wait)
+        with suppress(LedgerUnavailable):
+            self._put_back()
         left = self._attempts.cancel()
         self._wait_until(lambda: self._attempts.count == 0, _STOP_WITHIN, on_wait)
         self._attempts.shut()
@@ -205,46 +212,44 @@ class Engine:
         Each in a transaction of its own, claims first: a place that is free waits at most for a
         transaction that has begun.
         """
-        claims: Sequence[Claim] = ()
+        has_claimed = False
         try:
-            claims = self._claimed()
+            self._put_back()
+            has_claimed = self._claim()
         except LedgerUnavailable:
             raise
         except Exception:
             # what ended is to be stored all the same
             log.exception("engine.claim_broke")
-        self._attempts.begin(claims)
-        self._put_back()
-        return self._storing.store() or bool(claims)
+        return self._storing.store() or has_claimed
+
+    def _put_back(self) -> None:
+        """Let others claim what was claimed ahead, and found no place although one was expected.
+
+        Before anything is claimed: it might be the same run, as the same attempt.
+        """
+        given_up = self._attempts.give_up(timedelta(0) if self.is_draining else WAITS_FOR_A_PLACE)
+        if given_up:
+            with self._database.write() as connection:
+                self._ledger.put_back(connection, given_up, self._clock.now())
+            self._attempts.forget()
 
     def _may_claim(self) -> bool:
         """Say whether runs may begin here; those of a process nobody knows would pass for lost."""
         return self._is_known() and not self.is_draining
 
-    def _claimed(self) -> list[Claim]:
+    def _claim(self) -> bool:
         now = self._clock.now()
         room = self._attempts.room(ceil(self._places / self._sharing()))
-        if room.free == 0 or not self._may_claim() or not self._history.is_due(now):
-            return []
+        if max(room.idle, room.ahead) <= 0 or not (self._may_claim() and self._history.is_due(now)):
+            return False
         with self._database.write() as connection:
-            return self._ledger.claim(
-                connection,
-                owner=self._owner,
-                now=now,
-                places=room.free,
-                most_running=self._places + room.beside,
+            running = self._ledger.count_running(connection)
+            at_once = max(min(room.idle, self._places + room.beside - running), 0)
+            # who waits takes over a place of this process, so there must be one in use for each
+            ahead = min(room.ahead, room.asking + at_once)
+            claims = self._ledger.claim(
+                connection, owner=self._owner, now=now, places=at_once + ahead
             )
-
-    def _put_back(self) -> None:
-        """Let others claim what was claimed ahead, and found no place although one was expected."""
-        patience = timedelta(0) if self.is_draining else _WAITS_FOR_A_PLACE
-        waiting = self._attempts.give_up(patience)
-        if not waiting:
-            return
-        try:
-            with self._database.write() as connection:
-                self._ledger.put_back(connection, waiting, self._clock.now())
-        except BaseException:
-            self._attempts.begin(waiting)
-            raise
-        self._attempts.forget(waiting)
+        self._attempts.begin(claims, at_once)
+        return bool(claims)

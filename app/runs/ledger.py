@@ -84,27 +84,21 @@ class Ledger:
         """Return when the last of the queued runs may begin."""
         return connection.execute(statements.LAST_DUE, {"now": now}).scalar()
 
+    def count_running(self, connection: Connection) -> int:
+        """Return how many runs go on in all; until the transaction ends nobody else claims any."""
+        self._database.take_turns(connection, _CLAIM_TURN)
+        return int(connection.execute(statements.COUNT_RUNNING).scalar_one())
+
     def claim(
-        self,
-        connection: Connection,
-        *,
-        owner: str,
-        now: datetime,
-        places: int,
-        most_running: int,
+        self, connection: Connection, *, owner: str, now: datetime, places: int
     ) -> list[Claim]:
-        """Take up to `places` queued runs that are due, while at most `most_running` run in all.
+        """Take up to `places` queued runs that are due.
 
         By hand comes first, then by time. Of an exclusive task one run at a time is taken.
         """
         if places <= 0:
             return []
-        self._database.take_turns(connection, _CLAIM_TURN)
-        running = connection.execute(statements.COUNT_RUNNING).scalar_one()
-        wanted = min(places, most_running - running)
-        if wanted <= 0:
-            return []
-        queued = statements.NEXT_QUEUED.fetch(connection, {"now": now, "wanted": wanted})
+        queued = statements.NEXT_QUEUED.fetch(connection, {"now": now, "wanted": places})
         chosen = _one_per_exclusive_task(queued)
         if chosen:
             run_ids = [row.id for row in chosen]

@@ -197,13 +197,15 @@ class Recovery:
         if self._clock_was_stepped():
             log.warning("recovery.clock_stepped")
             return 0
-        # the runs are read before the processes: one that registers in between holds none of them
+        # what is held is read first: of a run that is let go of and claimed again in between it is
+        # true still. The runs are read before the processes: one that registers in between holds
+        # none of them
+        held_here = self._held_here()
         running = self._running()
         if not running and self._clock.monotonic() < self._processes_seen_until:
             return 0
         self._processes_seen_until = self._clock.monotonic() + _PROCESSES_EVERY.total_seconds()
         alive, dead = self._processes.split()
-        held_here = self._held_here()
         long_ago = self._clock.now() - STALE_AFTER
         orphans = {
             row.id: (row.attempt, row.owner)

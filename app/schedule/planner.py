@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 _BATCH = 500
 _AT_ONCE = 200
+_RESTS_FOR = timedelta(seconds=3)
 _AHEAD = timedelta(minutes=5)
 _RETRY_AFTER = timedelta(seconds=1)
 
@@ -146,15 +147,17 @@ class PlanningThread:
         return True
 
     def plan_all(self) -> None:
-        """Plan all that was rung for; where it is much, rest between the steps.
+        """Plan all that was rung for; where it is much, rest between the steps for a few seconds.
 
-        The runs that have begun meanwhile need the ledger as well.
+        The runs that have begun meanwhile need the ledger as well. What is left then is planned
+        without a rest, for a slot that is recorded late may count as missed.
         """
-        began = self._clock.monotonic()
-        while self.step() and self._rung:
-            took = timedelta(seconds=self._clock.monotonic() - began)
-            self._clock.wait(self._stopping, took)
-            began = self._clock.monotonic()
+        began = step_began = self._clock.monotonic()
+        while self.step() and self._rung and not self._stopping.is_set():
+            now = self._clock.monotonic()
+            if now - began < _RESTS_FOR.total_seconds():
+                self._clock.wait(self._stopping, timedelta(seconds=now - step_began))
+            step_began = self._clock.monotonic()
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.core.clock import FakeClock
-from app.runs.attempts import MANY_LEAVING, Attempts, Room
+from app.runs.attempts import MANY_LEAVING, WAITS_FOR_A_PLACE, Attempts, Room
 from app.runs.recording import Unchanged
 from app.runs.run import Claim, Origin, Outcome, Status
 from app.runs.runner import Answered
@@ -58,17 +58,27 @@ class Place:
         self.clock = FakeClock(MIDNIGHT)
         self.runner = Answering(self.clock)
         self.pool, self.closers = Later(), Later()
-        self.progress = 0
+        self.progress, self.draining = 0, threading.Event()
         runner: Any = self.runner
         self.attempts = Attempts(
-            runner, self.clock, pool=self.pool, closers=self.closers, on_progress=self._count
+            runner,
+            self.clock,
+            pool=self.pool,
+            closers=self.closers,
+            draining=self.draining,
+            on_progress=self._count,
         )
 
     def _count(self) -> None:
         self.progress += 1
 
     def free(self, places: int) -> int:
-        return self.attempts.room(places).free
+        """Return how many runs may be claimed, those that would wait for a place among them."""
+        room = self.attempts.room(places)
+        return room.idle + room.ahead
+
+    def begin(self, *run_ids: str, at_once: int = 1000) -> None:
+        self.attempts.begin([claim(run_id) for run_id in run_ids], at_once)
 
 
 def claim(run_id: str) -> Claim:
@@ -95,100 +105,182 @@ def place() -> Place:
 def test_a_run_gives_its_place_away_with_the_answer(place: Place) -> None:
     place.runner.takes = A_WHILE
     assert place.free(1) == 1
-    place.attempts.begin([claim("one")])
-    assert place.attempts.room(1) == Room(free=0, beside=0)
+    place.begin("one")
+    assert place.attempts.room(1) == Room(asking=1, idle=0, ahead=0, beside=0)
     place.pool.go_on()
-    free = Room(free=1, beside=1)
+    free = Room(asking=0, idle=1, ahead=0, beside=1)
     assert place.attempts.room(1) == free, "it runs still, but takes no place"
     assert place.attempts.held() == {"one"}
     place.closers.go_on()
     assert place.attempts.room(1) == free, "until its outcome is taken to be stored"
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
-    assert place.attempts.room(1) == Room(free=1, beside=0)
+    assert place.attempts.room(1) == Room(asking=0, idle=1, ahead=0, beside=0)
     assert place.attempts.held() == {"one"}
     place.attempts.stored()
     assert place.attempts.held() == set()
 
 
-def test_where_answers_are_quick_as_many_are_claimed_ahead(place: Place) -> None:
+# ---- claimed ahead
+
+
+def test_where_answers_are_quick_as_many_may_be_claimed_ahead(place: Place) -> None:
     place.runner.takes = A_WHILE - timedelta(milliseconds=1)
-    place.attempts.begin([claim("one")])
+    place.begin("one")
     place.pool.go_on()
-    assert place.attempts.room(1) == Room(free=2, beside=2), "the place, and the next time"
+    assert place.attempts.room(1) == Room(asking=0, idle=1, ahead=1, beside=1)
     place.clock.advance(timedelta(milliseconds=51))
-    assert place.attempts.room(1) == Room(free=1, beside=1), "that was long ago"
+    assert place.attempts.room(1) == Room(asking=0, idle=1, ahead=0, beside=1), "long ago"
 
 
 def test_no_more_ask_than_there_are_places(place: Place) -> None:
     place.free(2)
-    place.attempts.begin([claim(name) for name in "abcd"])
+    place.begin(*"abcd")
     assert place.attempts.held() == set("abcd")
     assert len(place.pool.work) == 2
     place.pool.work.pop(0)()
-    assert place.runner.asked == ["a", "c", "d"], "each after the one before"
+    assert place.runner.asked == ["a", "b", "c", "d"], "each after one before, in their order"
     place.pool.go_on()
-    assert place.runner.asked == ["a", "c", "d", "b"]
+    assert place.runner.asked == ["a", "b", "c", "d"]
+    assert place.attempts.room(2).asking == 0
 
 
-def test_who_waits_begins_where_more_places_come(place: Place) -> None:
-    place.free(1)
-    place.attempts.begin([claim("one"), claim("two")])
-    place.free(2)
-    place.attempts.begin([])
-    place.pool.go_on()
-    assert place.runner.asked == ["one", "two"]
+def test_no_more_begin_than_places_are_free_in_all(place: Place) -> None:
+    place.free(4)
+    place.begin(*"abcd", at_once=2)
+    assert place.attempts.room(4) == Room(asking=2, idle=2, ahead=-2, beside=2)
+    assert len(place.pool.work) == 2
+    place.begin(at_once=1)
+    assert place.attempts.room(4).asking == 3, "who waits comes first"
 
 
 def test_who_waits_does_not_begin_where_places_were_taken_away(place: Place) -> None:
+    place.runner.takes = A_WHILE / 5
     place.free(2)
-    place.attempts.begin([claim(name) for name in "abc"])
+    place.begin(*"abc")
     place.free(1)
     place.pool.work.pop(0)()
-    assert place.runner.asked == ["a"]
+    place.pool.go_on()
+    assert place.runner.asked == ["a", "b", "c"], "after both, for there is one place"
+    place.free(0)
+    place.begin("d", at_once=1)
     place.pool.go_on()
     assert place.runner.asked == ["a", "b", "c"]
 
 
+def test_where_more_places_come_all_of_them_are_claimed_for(place: Place) -> None:
+    place.free(4)
+    place.begin(*"abcde")
+    assert place.free(8) == 3, "one waits for the fourth"
+
+
 def quickly_answered(place: Place, count: int) -> None:
-    place.attempts.begin([claim(f"quick_{number}") for number in range(count)])
+    place.begin(*(f"quick_{number}" for number in range(count)))
     place.pool.go_on()
 
 
 def test_several_are_claimed_ahead_at_a_time(place: Place) -> None:
     quickly_answered(place, 4)
     assert place.free(4) == 8
-    place.attempts.begin([claim(str(number)) for number in range(7)])
+    place.begin(*map(str, range(7)), at_once=4)
     assert place.free(4) == 0, "three wait, which is enough"
-    place.attempts._ahead.popleft()
+    place.attempts._waiting.popleft()
     assert place.free(4) == 2
-
-
-def test_no_more_are_claimed_ahead_than_there_are_places(place: Place) -> None:
-    quickly_answered(place, 4)
-    assert place.free(2) == 4
 
 
 def test_of_who_waits_nobody_counts_as_leaving(place: Place) -> None:
     place.free(1)
-    place.attempts.begin([claim(str(number)) for number in range(MANY_LEAVING + 5)])
-    assert place.attempts.room(1).beside == 0
+    place.begin(*map(str, range(MANY_LEAVING + 5)), at_once=0)
+    assert place.attempts.room(1).idle == 1
+    assert len(place.attempts.give_up(timedelta(0))) == MANY_LEAVING + 5
+    assert place.attempts.room(1).idle == 1
 
 
 def test_who_waited_too_long_does_not_begin(place: Place) -> None:
     place.free(1)
-    place.attempts.begin([claim("one"), claim("two")])
-    place.clock.advance(timedelta(seconds=1))
-    place.attempts.begin([claim("three")])
-    assert [each.run_id for each in place.attempts.give_up(timedelta(seconds=1))] == ["two"]
+    place.begin("one", "two")
+    place.clock.advance(WAITS_FOR_A_PLACE)
+    place.begin("three")
+    place.pool.go_on()
+    assert place.runner.asked == ["one"], "others may have made it, if this process stood still"
+    assert [each.run_id for each in place.attempts.give_up(WAITS_FOR_A_PLACE)] == ["two"]
+    assert [each.run_id for each in place.attempts.give_up(WAITS_FOR_A_PLACE)] == ["two"], "again"
     assert "two" in place.attempts.held()
-    place.attempts.forget([claim("two")])
-    assert place.attempts.held() == {"one", "three"}
+    place.attempts.forget()
+    assert "two" not in place.attempts.held()
+    assert place.attempts.give_up(WAITS_FOR_A_PLACE) == []
+    place.begin(at_once=0)
+    assert place.attempts.room(1).asking == 0
+    place.begin(at_once=1)
     place.pool.go_on()
     assert place.runner.asked == ["one", "three"]
 
 
+def test_nothing_begins_any_more_once_the_process_drains(place: Place) -> None:
+    place.free(1)
+    place.begin("one", "two")
+    place.draining.set()
+    place.pool.go_on()
+    assert place.runner.asked == ["one"]
+
+
+def test_a_run_says_that_it_began_when_it_did(place: Place) -> None:
+    place.free(1)
+    place.runner.takes = A_WHILE
+    place.begin("one", "two")
+    place.pool.go_on()
+    place.closers.go_on()
+    began = [each.started_at for each, _ in place.attempts.take_ended()]
+    assert began == [MIDNIGHT, MIDNIGHT + A_WHILE]
+
+
+class OneRefused(Later):
+    """As where the machine has no more threads: the first work is noted, and refused."""
+
+    is_refused = False
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        queued = super().submit(fn, *args, **kwargs)
+        if not self.is_refused:
+            self.is_refused = True
+            raise RuntimeError("can't start new thread")
+        return queued
+
+
+def test_where_the_machine_has_no_more_threads_the_others_begin_all_the_same(
+    place: Place,
+) -> None:
+    place.attempts._pool = place.pool = OneRefused()
+    place.begin("one", "two")
+    place.pool.go_on()
+    assert place.runner.asked == ["one", "two"]
+
+
+def test_who_waits_for_a_thread_is_asked_before_who_was_claimed_later(place: Place) -> None:
+    place.free(2)
+    place.begin("one", "two", "three")
+    first = place.pool.work.pop(0)
+    place.pool.work.clear()  # no thread comes for the second
+    first()
+    assert place.runner.asked == ["one", "two", "three"]
+
+
+def test_where_there_is_no_thread_to_close_a_run_the_next_one_is_asked_all_the_same(
+    place: Place,
+) -> None:
+    place.attempts._closers = place.closers = OneRefused()
+    place.free(1)
+    place.begin("one", "two")
+    place.pool.go_on()
+    place.closers.go_on()
+    assert place.runner.asked == ["one", "two"]
+    assert len(place.attempts.take_ended()) == 2
+
+
+# ---- closing
+
+
 def test_each_answer_and_each_outcome_is_told(place: Place) -> None:
-    place.attempts.begin([claim("one")])
+    place.begin("one")
     place.pool.go_on()
     assert place.progress == 1
     place.closers.go_on()
@@ -196,7 +288,7 @@ def test_each_answer_and_each_outcome_is_told(place: Place) -> None:
 
 
 def test_runs_that_ended_meanwhile_share_one_look(place: Place) -> None:
-    place.attempts.begin([claim(name) for name in "abc"])
+    place.begin(*"abc")
     place.pool.go_on()
     place.closers.go_on()
     assert place.runner.closed == [["a", "b", "c"]]
@@ -205,15 +297,16 @@ def test_runs_that_ended_meanwhile_share_one_look(place: Place) -> None:
 
 def test_runs_that_announced_changes_are_closed_one_by_one(place: Place) -> None:
     place.runner.recording = Unchanged()
-    place.attempts.begin([claim(name) for name in "ab"])
+    place.begin(*"ab")
     place.pool.go_on()
     place.closers.go_on()
     assert place.runner.closed == [["a"], ["b"]]
 
 
 def test_who_looks_goes_on_with_what_came_meanwhile(place: Place) -> None:
-    place.attempts.begin([claim("first"), claim("second")])
-    place.pool.work.pop(0)()
+    place.begin("first")
+    place.pool.go_on()
+    place.begin("second")
 
     def second_answers() -> None:
         if place.pool.work:
@@ -228,11 +321,11 @@ def test_who_looks_goes_on_with_what_came_meanwhile(place: Place) -> None:
 
 
 def test_after_a_crowd_the_next_look_waits_for_more(place: Place) -> None:
-    place.attempts.begin([claim("one")])
+    place.begin("one")
     place.pool.go_on()
     place.closers.go_on()
     assert place.clock.now() == MIDNIGHT, "a run by itself waits for nobody"
-    place.attempts.begin([claim("two"), claim("three")])
+    place.begin("two", "three")
     place.pool.go_on()
     place.closers.go_on()
     assert place.clock.now() > MIDNIGHT
@@ -240,7 +333,7 @@ def test_after_a_crowd_the_next_look_waits_for_more(place: Place) -> None:
 
 def test_after_a_look_that_took_long_the_next_one_comes_soon(place: Place) -> None:
     place.runner.on_close = lambda: place.clock.advance(timedelta(minutes=10))
-    place.attempts.begin([claim("one"), claim("two")])
+    place.begin("one", "two")
     place.pool.go_on()
     place.closers.go_on()
     assert place.clock.now() - MIDNIGHT <= timedelta(minutes=10, seconds=1)
@@ -248,31 +341,15 @@ def test_after_a_look_that_took_long_the_next_one_comes_soon(place: Place) -> No
 
 def test_places_that_were_taken_away_are_not_used(place: Place) -> None:
     place.runner.takes = A_WHILE
-    place.attempts.begin([claim(str(number)) for number in range(8)])
-    assert place.free(4) == 0, "another process has come, and takes its share"
-    place.pool.work.pop()()
-    assert place.free(4) == 0
-    assert place.free(8) == 1
-
-
-def test_where_the_machine_has_no_more_threads_the_others_begin_all_the_same(
-    place: Place,
-) -> None:
-    class Full(Later):
-        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-            queued = super().submit(fn, *args, **kwargs)
-            if len(self.work) == 1:
-                raise RuntimeError("can't start new thread")
-            return queued
-
-    place.attempts._pool = place.pool = Full()
-    place.attempts.begin([claim("one"), claim("two")])
+    place.begin(*map(str, range(8)))
+    free: list[int] = []
+    place.runner.on_ask = lambda: free.append(place.free(4))
     place.pool.go_on()
-    assert place.runner.asked == ["one", "two"]
+    assert free == [0, 0, 0, 0, 0, 1, 2, 3], "another process has come, and takes its share"
 
 
 def test_what_is_just_being_stored_is_not_over(place: Place) -> None:
-    place.attempts.begin([claim("one")])
+    place.begin("one")
     place.pool.go_on()
     place.closers.go_on()
     place.attempts.take_ended()
@@ -283,10 +360,10 @@ def test_what_is_just_being_stored_is_not_over(place: Place) -> None:
 
 def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
     place.runner.takes = A_WHILE
-    place.attempts.begin([claim(str(number)) for number in range(MANY_LEAVING)])
+    place.begin(*map(str, range(MANY_LEAVING)))
     place.pool.go_on()
     assert place.free(2) == 2
-    place.attempts.begin([claim("one more")])
+    place.begin("one more")
     place.pool.go_on()
     assert place.free(2) == 0
     assert place.free(200) == 200
@@ -295,7 +372,7 @@ def test_where_many_wait_to_be_closed_nothing_is_claimed(place: Place) -> None:
 
 
 def test_all_are_told_to_end(place: Place) -> None:
-    place.attempts.begin([claim(name) for name in "abcd"])
+    place.begin(*"abcd")
     assert {each.run_id for each in place.attempts.cancel()} == set("abcd")
     place.pool.go_on()
     place.closers.go_on()
@@ -308,14 +385,14 @@ def test_a_run_may_go_on_here_twice_where_the_process_stood_still(
     place: Place, recording: Unchanged
 ) -> None:
     place.runner.recording = recording
-    place.attempts.begin([claim("one"), replace(claim("one"), attempt=2)])
+    place.attempts.begin([claim("one"), replace(claim("one"), attempt=2)], 2)
     place.pool.go_on()
     place.closers.work.pop(0)()
     assert place.attempts.held() == {"one"}
     place.closers.go_on()
     assert [each.attempt for each, _ in place.attempts.take_ended()] == [1, 2]
     assert place.attempts.count == 0
-    place.attempts.begin([claim("next")])
+    place.begin("next")
     place.pool.go_on()
     place.closers.go_on()
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["next"]
@@ -324,7 +401,7 @@ def test_a_run_may_go_on_here_twice_where_the_process_stood_still(
 def test_each_outcome_is_there_as_soon_as_its_run_is_closed(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place.attempts.begin([claim("one"), claim("two")])
+    place.begin("one", "two")
     place.pool.go_on()
     close = place.runner.close
 
@@ -339,7 +416,7 @@ def test_each_outcome_is_there_as_soon_as_its_run_is_closed(
         place.closers.work.pop(0)()
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["one"]
     monkeypatch.undo()
-    place.attempts.begin([claim("three")])
+    place.begin("three")
     place.pool.go_on()
     place.closers.go_on()
     assert [each.run_id for each, _ in place.attempts.take_ended()] == ["three"]
@@ -347,7 +424,7 @@ def test_each_outcome_is_there_as_soon_as_its_run_is_closed(
 
 def test_a_drain_does_not_wait_for_more_to_look_at(place: Place) -> None:
     place.attempts.cancel()
-    place.attempts.begin([claim("one"), claim("two")])
+    place.begin("one", "two")
     place.pool.go_on()
     place.closers.go_on()
     assert place.clock.now() == MIDNIGHT
@@ -378,12 +455,12 @@ def test_who_closes_a_run_that_left_traces_leaves_the_looks_of_others_alone(plac
     place.attempts.__class__ = Watched
     attempts: Any = place.attempts
     place.runner.recording = Unchanged()
-    attempts.begin([claim("loud")])
+    attempts.begin([claim("loud")], 1)
     place.pool.go_on()
     place.closers.go_on()
     attempts.other_look_ends()
     place.runner.recording = Silent()
-    attempts.begin([claim("silent")])
+    attempts.begin([claim("silent")], 1)
     place.pool.go_on()
     place.closers.go_on()
     assert place.runner.closed == [["loud"], ["silent"]]

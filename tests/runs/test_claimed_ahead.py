@@ -1,15 +1,19 @@
 """Runs that are claimed ahead of a free place, and what becomes of them where it is not free."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from app.core.errors import LedgerUnavailable
 from app.database import Database
 from app.persona.client import Deadline, Reply, Request
+from app.runs.processes import STALE_AFTER
 from app.runs.run import Run
 from app.runs.tables import attempts, runs
 from tests.house import OWNER, AwayDatabase, House, Later
@@ -152,19 +156,122 @@ def test_a_process_that_stops_puts_it_back_at_once(place: Waiting) -> None:
     assert place.run("asked") == ("running", None)
 
 
-def test_while_the_ledger_is_away_it_goes_on_waiting_and_is_held(
-    database_url: str, tmp_path: Path
+class LosesAnAnswer(AwayDatabase):
+    """The answer to its next commit is lost on the way."""
+
+    loses = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with super().write() as connection:
+            yield connection
+        if self.loses:
+            self.loses = False
+            raise LedgerUnavailable("the connection broke")
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_while_nobody_knows_whether_it_was_queued_again_it_does_not_begin(
+    database_url: str, tmp_path: Path, is_committed: bool
 ) -> None:
-    away = AwayDatabase(database_url)
-    place = Waiting(away, tmp_path)
+    database = LosesAnAnswer(database_url)
+    place = Waiting(database, tmp_path)
     run_id = place.row("waiting").id
     place.house.clock.advance(TOO_LONG)
-    away.away = True
+    database.loses, database.away = is_committed, not is_committed
     with pytest.raises(LedgerUnavailable):
-        place.engine._put_back()
+        place.engine.step()
+    database.away = False
     assert run_id in place.engine.held_here()
-    away.away = False
+    assert place.run("waiting") == ("queued" if is_committed else "running", None)
+    place.pool.go_on()
+    assert [each.task.id for each in place.house.persona.requests] == ["quick", "asked"]
+    for _ in range(3):
+        place.engine.step()
+        place.pool.go_on()
+    assert [each.task.id for each in place.house.persona.requests[2:]] == ["waiting"]
+    assert (place.run("waiting"), place.row("waiting").attempt) == (("succeeded", None), 1)
+    database.close()
+
+
+def test_a_fault_while_it_is_queued_again_keeps_no_outcome_from_being_stored(
+    place: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(place.engine._ledger, "put_back", refused)
+    place.house.clock.advance(TOO_LONG)
     place.pool.go_on()
     place.engine.step()
-    assert place.run("waiting") == ("succeeded", None)
-    away.close()
+    assert place.run("asked") == ("succeeded", None)
+    assert place.run("waiting") == ("running", None)
+
+
+def test_a_drain_without_patience_queues_it_again(place: Waiting) -> None:
+    left = place.engine.drain(timedelta(0))
+    assert [each.task_id for each in left] == ["asked"]
+    assert place.run("waiting") == ("queued", None)
+
+
+def test_recovery_does_not_take_it_for_lost_once_it_is_claimed_again(
+    place: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house, run_id = place.house, place.row("waiting").id
+    house.clock.advance(STALE_AFTER + A_SECOND)
+    house.processes.beat(ticked_at=house.clock.now(), state="ticking")
+    house.recovery._seen_wall = house.clock.now()
+    house.recovery._seen_ticks = house.clock.monotonic()
+    split = house.processes.split
+
+    def meanwhile() -> Any:
+        place.pool.go_on()
+        for _ in range(2):
+            place.engine.step()
+        assert place.row("waiting").started_at == house.clock.now(), "it is asked now"
+        return split()
+
+    monkeypatch.setattr(house.processes, "split", meanwhile)
+    monkeypatch.setattr(house.recovery, "_held_here", place.engine.held_here)
+    house.recovery.step()
+    assert house.history.attempts(run_id) == []
+
+
+# ---- several processes
+
+
+@pytest.mark.parametrize("places", [1, 3, 7])
+def test_no_more_ask_than_there_are_places_in_all(
+    database: Database, tmp_path: Path, places: int
+) -> None:
+    here, there = (House(database, tmp_path, pid=pid, places=places) for pid in (1, 2))
+    pools = {house: Later() for house in (here, there)}
+    for house, pool in pools.items():
+        house.engine._attempts._pool = pool
+        house.processes.beat(ticked_at=house.clock.now(), state="ticking")
+    for house in pools:
+        house.processes.split()
+    names = [f"task_{number:02}" for number in range(4 * places)]
+    for name in names:
+        here.add(name)
+
+    def asking() -> int:
+        return sum(house.engine._attempts._asking for house in pools)
+
+    def queue(count: int) -> None:
+        for _ in range(count):
+            here.executions.start(names.pop())
+
+    queue(1)
+    here.engine.step()
+    pools[here].go_on()
+    here.engine.step()
+    queue(ceil(places / 2))
+    there.engine.step()
+    assert asking() == ceil(places / 2), "the share of the other one"
+    queue(len(names))
+    here.engine.step()
+    assert asking() == places
+    assert here.engine._attempts.count - here.engine._attempts._asking <= places // 2, (
+        "as many wait, and no more, for where nobody asks nobody is answered"
+    )

@@ -486,32 +486,58 @@ def test_what_could_not_be_planned_is_planned_when_the_ledger_answers_again(away
     assert not planning.step()
 
 
-def test_where_much_is_due_at_once_planning_rests_as_long_as_it_works(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Crowd:
+    """Tasks that are due together, two of which take planning a second; it notes its rests."""
+
+    def __init__(self, house: House, tasks: int, **fields: str) -> None:
+        self.rests: list[timedelta] = []
+        crowd = self
+
+        class Rests(FakeClock):
+            def wait(self, event: threading.Event, span: timedelta) -> bool:
+                crowd.rests.append(span)
+                return super().wait(event, span)
+
+        self.clock = house.clock = house.planner._clock = Rests(MIDNIGHT - timedelta(hours=1))
+        self.planning = PlanningThread(house.planner, self.clock, on_queued=self.works)
+        names = [f"task_{number:02}" for number in range(tasks)]
+        for name in names:
+            house.add(name, **fields)
+        self.clock.step_to(MIDNIGHT)
+        for name in names:
+            self.planning.ring(name)
+
+    def works(self) -> None:
+        self.clock.advance(timedelta(seconds=1))
+
+
+@pytest.fixture
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.schedule.planner._AT_ONCE", 2)
-    names = [f"task_{number}" for number in range(5)]
-    for name in names:
-        house.add(name)
-    house.clock.step_to(MIDNIGHT)
-    rests: list[timedelta] = []
 
-    class Rests(FakeClock):
-        def wait(self, event: threading.Event, span: timedelta) -> bool:
-            rests.append(span)
-            return super().wait(event, span)
 
-    clock, takes = Rests(MIDNIGHT), timedelta(seconds=1)
+@pytest.mark.usefixtures("two_at_once")
+def test_where_much_is_due_at_once_planning_rests_as_long_as_it_works(house: House) -> None:
+    crowd = Crowd(house, 3)
+    crowd.planning.plan_all()
+    assert len(house.runs()) == 3
+    assert crowd.rests == [timedelta(seconds=1)], "between the two steps, not after the last"
 
-    def works() -> None:
-        clock.advance(takes)
 
-    planning = PlanningThread(house.planner, clock, on_queued=works)
-    for name in names:
-        planning.ring(name)
-    planning.plan_all()
-    assert len(house.runs()) == 5
-    assert rests == [takes, takes], "between the three steps, not after the last"
+@pytest.mark.usefixtures("two_at_once")
+def test_planning_rests_no_longer_where_slots_would_be_late(house: House) -> None:
+    crowd = Crowd(house, 18, missed="skip")
+    crowd.planning.plan_all()
+    assert house.outcomes() == [("queued", None)] * 18, "after 9 seconds of work"
+    assert crowd.rests == [timedelta(seconds=1)]
+
+
+@pytest.mark.usefixtures("two_at_once")
+def test_planning_that_is_to_stop_finishes_the_step_at_hand(house: House) -> None:
+    crowd = Crowd(house, 6)
+    crowd.planning._stopping.set()
+    crowd.planning.plan_all()
+    assert len(house.runs()) == 2
 
 
 def test_planning_tries_again_by_itself_though_nothing_rings_any_more(away: House) -> None:
