@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from app.core.instants import read_instant, write_instant
 from app.tasks.merge import Fault, Hold
+from app.tasks.saved import Saved
 from app.tasks.tables import desk
 
 _ID = 1
@@ -30,7 +31,8 @@ class DeskRow:
     `seen` is its text as it was last merged or written, None before the first time. `faults` are
     the entries of that text that were refused, `trouble` says why the file as a whole cannot be
     read or written, and `unread` that it is the former. `bases` holds, for each task whose entry
-    is refused or held, the definition that its entry showed before.
+    is refused or held, the definition that its entry showed before. `saved` is what an editor
+    changed last.
     """
 
     path: str
@@ -40,6 +42,7 @@ class DeskRow:
     unread: bool = False
     faults: tuple[Fault, ...] = ()
     bases: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    saved: Saved | None = None
     errors_at: datetime | None = None
 
     @property
@@ -81,6 +84,7 @@ def load(connection: Connection, path: str) -> DeskRow:
         unread=row.errors.get("unread", False),  # rows of older versions do not say
         faults=tuple(Fault(**fault) for fault in row.errors["faults"]),
         bases=row.errors["bases"],
+        saved=_read_saved(row.errors.get("saved")),
         errors_at=row.errors_at,
     )
 
@@ -96,12 +100,17 @@ def store(connection: Connection, row: DeskRow) -> None:
             "unread": row.unread,
             "faults": [asdict(fault) for fault in row.faults],
             "bases": dict(row.bases),
+            "saved": asdict(row.saved) if row.saved is not None else None,
         },
         "errors_at": row.errors_at,
     }
     changed = connection.execute(update(desk).where(desk.c.id == _ID).values(values))
     if changed.rowcount == 0:
         connection.execute(insert(desk).values(id=_ID, **values))
+
+
+def _read_saved(value: Any) -> Saved | None:
+    return Saved(**value) if value is not None else None
 
 
 def _read_held(value: Any) -> Held | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ from app.tasks.merge import (
 )
 from app.tasks.record import TaskRecord
 from app.tasks.registry import Registry
+from app.tasks.saved import Saved
 from app.tasks.task import Author
 
 log = structlog.get_logger(__name__)
@@ -114,6 +116,9 @@ class Intake:
         bases = [seen] if was_seen else []
         if not was_seen or raced:
             written = self._registry.definitions_at(stamp)
+            saved = _saved_by_the_same(row, sheet, written) if not raced else None
+            if saved is not None:
+                return [{**saved, **row.bases}]
             if written is not None:
                 bases += [written, {**written, **row.bases}] if row.bases else [written]
         if bases and self._merged is not None and self._merged[0] == stamp:
@@ -161,6 +166,7 @@ class Intake:
         after = replace(
             row,
             seen=sheet.text,
+            saved=_saved_after(row, sheet, merged),
             held=held,
             faults=faults,
             bases={
@@ -170,6 +176,30 @@ class Intake:
             },
         )
         return after.dated(row, now)
+
+
+def _saved_by_the_same(
+    row: DeskRow, sheet: Sheet, written: Definitions | None
+) -> Definitions | None:
+    """Return what the editor of this sheet saved before with the same stamp, if it did."""
+    if written is None or row.saved is None or row.saved.stamp != sheet.stamp:
+        return None
+    shown = {key: definition_of(fields) for key, fields in _good_entries(sheet, ()).items()}
+    return row.saved.over(written) if row.saved.goes_on_in(shown, written) else None
+
+
+def _saved_after(row: DeskRow, sheet: Sheet, merged: Merged) -> Saved | None:
+    """Return what an editor saved last, what was refused too: for that a base is kept."""
+    shown = _good_entries(sheet, ())
+    changed: dict[str, Mapping[str, Any] | None] = {
+        put.task_id: definition_of(shown[put.task_id]) for put in merged.puts
+    }
+    if merged.hold is None:
+        changed |= dict.fromkeys(merged.removed)
+    if sheet.stamp is None or not changed:
+        return row.saved
+    before = row.saved.entries if row.saved and row.saved.stamp == sheet.stamp else {}
+    return Saved(stamp=sheet.stamp, entries={**before, **changed})
 
 
 def _good_entries(sheet: Sheet, faults: Sequence[Fault]) -> dict[str, Mapping[str, object]]:
