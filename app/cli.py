@@ -4,6 +4,7 @@ import code
 import os
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -120,7 +121,7 @@ def desk(action: str) -> None:
 @told
 def health() -> None:
     """Say whether the service does its work, and if not, why."""
-    with opened(prepared=False) as services:
+    with opened(prepared=False, as_service=True) as services:
         found = services.health.check()
         for sentence in (*found.reasons, *found.notes):
             click.echo(sentence)
@@ -136,6 +137,7 @@ def health() -> None:
 def migrate(down_to: str | None, yes: bool) -> None:
     """Bring the database up to date, or back to a revision."""
     with opened(prepared=False, existing=False) as services:
+        _refuse_under_a_service(services, down_to or "head")
         if down_to is None:
             make_state_dir(services.settings)
             migrations.upgrade(services.database)
@@ -143,7 +145,8 @@ def migrate(down_to: str | None, yes: bool) -> None:
             if not yes:
                 _ask_before_going_back(services, down_to)
             migrations.downgrade(services.database, down_to)
-        click.echo(f"the database is at {migrations.current(services.database) or 'base'}")
+        at = migrations.current(services.database) or "base"
+        click.echo(f"the database {_where(services)} is at {at}")
 
 
 @persona.command("serve")
@@ -173,8 +176,26 @@ def shell() -> None:
         code.interact(banner="the services are in `services`", local={"services": services})
 
 
+def _where(services: Services) -> str:
+    return services.database.url.render_as_string()  # without the password
+
+
+def _refuse_under_a_service(services: Services, revision: str) -> None:
+    at = migrations.current(services.database) if _is_there(services) else None
+    if at in {None, revision if revision != "head" else migrations.newest()}:
+        return
+    if services.clockwork.liveness().alive:
+        raise click.ClickException(f"a service works with {_where(services)}: stop it first")
+
+
+def _is_there(services: Services) -> bool:
+    # of SQLite nothing is to be made by looking
+    file = services.database.url.database
+    return not services.database.is_sqlite or (file is not None and Path(file).exists())
+
+
 def _ask_before_going_back(services: Services, revision: str) -> None:
-    where = services.database.url.render_as_string()  # without the password
+    where = _where(services)
     lost = "every task, run and memory in it" if revision == "base" else "what newer tables hold"
     if not _is_at_a_terminal():
         raise click.ClickException(f"{lost} would be lost ({where}): say --yes if that is meant")

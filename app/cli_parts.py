@@ -17,6 +17,7 @@ from app.core.instants import read_instant, write_instant
 from app.log import configure_logging
 from app.persona.words import one_line
 from app.runs.run import Run
+from app.started_with import PERSONA, check_same
 from app.tasks.task import Author
 from app.wiring import Services, build
 
@@ -28,16 +29,20 @@ _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @contextmanager
-def opened(*, prepared: bool = True, existing: bool = True) -> Iterator[Services]:
+def opened(
+    *, prepared: bool = True, existing: bool = True, as_service: bool = False
+) -> Iterator[Services]:
     """Open the services of this space, and close their database at the end.
 
     Where there is no space nothing is made, and ClickException says so; without `existing` that is
-    no matter. What they log goes to stderr, so that stdout has the answer of the command and
-    nothing else.
+    no matter. Raises OtherSettings where the service of the space has another ledger, and for what
+    is to be done `as_service`, where one is alive that asks another persona. What they log goes to
+    stderr, so that stdout has the answer of the command and nothing else.
     """
     settings = read_settings(os.environ)
     if existing:
         _check_space(settings)
+        check_same(settings, os.environ)
     configure_logging(settings)
     services = build(settings)
     try:
@@ -47,6 +52,8 @@ def opened(*, prepared: bool = True, existing: bool = True) -> Iterator[Services
             zone = services.registry.default_timezone()
             services.database.close()
             services = build(replace(settings, default_timezone=zone))
+        if as_service and services.clockwork.liveness().alive:
+            check_same(settings, os.environ, PERSONA)
         yield services
     finally:
         services.database.close()

@@ -237,7 +237,11 @@ def build(
         task_book,
         clock,
         longest=settings.persona_timeout,
-        recorder=SpaceRecorder(space, files_meant_by(task_book.task_at, defaults)),
+        recorder=SpaceRecorder(
+            space,
+            files_meant_by(task_book.task_at, defaults),
+            lambda: engine.begun(),  # noqa: PLW0108  it is built below
+        ),
         defaults=defaults,
         inner_life=being.inner_life,
     )

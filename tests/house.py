@@ -177,7 +177,11 @@ class House:
             self,
             self.clock,
             longest=timedelta(minutes=15),
-            recorder=SpaceRecorder(self.space, files_meant_by(self.task_at, defaults or {})),
+            recorder=SpaceRecorder(
+                self.space,
+                files_meant_by(self.task_at, defaults or {}),
+                lambda: self.engine.begun(),  # noqa: PLW0108  it is built below
+            ),
             defaults=defaults,
         )
         self.engine = Engine(
@@ -235,12 +239,12 @@ class House:
     def claim(self, places: int = 8) -> list[Any]:
         """Claim as the engine would, but run nothing: a process that dies right after."""
         with self.database.write() as connection:
-            free = 8 - self.ledger.count_running(connection)
+            running, _ = self.ledger.count_running(connection, self.processes.id)
             return self.ledger.claim(
                 connection,
                 owner=self.processes.id,
                 now=self.clock.now(),
-                places=min(places, free),
+                places=min(places, 8 - running),
             )
 
     def run(self, claim: Claim) -> Outcome:

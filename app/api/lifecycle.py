@@ -22,6 +22,7 @@ from app.core.errors import FieldError, SettingsError
 from app.core.instants import write_instant
 from app.core.spans import write_span
 from app.settings_schema import Backend
+from app.started_with import note_start
 from app.wiring import Services, build, next_firing
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ def prepare(settings: Settings, addresses: Sequence[Any]) -> str:
     services = build(settings)
     try:
         services.prepare()
+        note_start(settings, os.environ)
         return banner(services)
     finally:
         services.database.close()

@@ -7,10 +7,10 @@ quickly a few runs are claimed ahead of the places that are about to be free.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import inf
 
 import structlog
@@ -97,6 +97,20 @@ class Attempts:
         """Say whether a run goes on here."""
         with self._lock:
             return any(claim.run_id == run_id for claim, _ in self._going_on.values())
+
+    def begun(self) -> Mapping[str, datetime | None]:
+        """Return when the runs that go on here began; None for those that wait for a place.
+
+        The ledger has when they were claimed, until they have ended.
+        """
+        with self._lock:
+            waiting = {claim.run_id for claim in self._given_up}
+            waiting |= {claim.run_id for _, (claim, _) in self._waiting}
+            waiting |= {claim.run_id for claim, _ in self._to_ask}
+            return {
+                claim.run_id: None if claim.run_id in waiting else claim.started_at
+                for claim, _ in self._going_on.values()
+            }
 
     @property
     def count(self) -> int:
@@ -209,7 +223,9 @@ class Attempts:
             if not self._to_ask:
                 return None
             claim, cancelled = self._to_ask.popleft()
-        return replace(claim, started_at=self._clock.now()), cancelled
+            begun = replace(claim, started_at=self._clock.now()), cancelled
+            self._going_on[_key(claim)] = begun
+        return begun
 
     def _leave(self, answered: Answered, took: timedelta) -> bool:
         """Free the place, or hand it on; say whether somebody closes this run already."""

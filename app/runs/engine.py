@@ -5,10 +5,10 @@ thousand runs that end together cost a few commits.
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 import structlog
@@ -111,6 +111,10 @@ class Engine:
     def held_here(self) -> set[str]:
         """Return the ids of the runs that this process works on, or whose end it has to store."""
         return self._attempts.held()
+
+    def begun(self) -> Mapping[str, datetime | None]:
+        """Return when the runs that go on here began; None for those that wait for a place."""
+        return self._attempts.begun()
 
     def cancel(self, run_ids: Collection[str]) -> None:
         """Tell these runs to end, those of them that go on here."""
@@ -239,15 +243,17 @@ class Engine:
         return self._is_known() and not self.is_draining
 
     def _claim(self) -> bool:
-        now = self._clock.now()
-        room = self._attempts.room(ceil(self._places / self._sharing()))
+        now, sharing = self._clock.now(), self._sharing()
+        room = self._attempts.room(ceil(self._places / sharing))
         if max(room.idle, room.ahead) <= 0 or not (self._may_claim() and self._history.is_due(now)):
             return False
         with self._database.write() as connection:
-            running = self._ledger.count_running(connection)
+            running, own = self._ledger.count_running(connection, self._owner)
             at_once = max(min(room.idle, self._places + room.beside - running), 0)
+            # what waits here counts as running for the others, and would keep them from their share
+            is_alone = sharing == 1 and running == own
             # who waits takes over a place of this process, so there must be one in use for each
-            ahead = min(room.ahead, room.asking + at_once)
+            ahead = min(room.ahead, room.asking + at_once) if is_alone else 0
             claims = self._ledger.claim(
                 connection, owner=self._owner, now=now, places=at_once + ahead
             )

@@ -84,10 +84,14 @@ class Ledger:
         """Return when the last of the queued runs may begin."""
         return connection.execute(statements.LAST_DUE, {"now": now}).scalar()
 
-    def count_running(self, connection: Connection) -> int:
-        """Return how many runs go on in all; until the transaction ends nobody else claims any."""
+    def count_running(self, connection: Connection, owner: str) -> tuple[int, int]:
+        """Return how many runs go on in all, and how many of them an owner holds.
+
+        Until the transaction ends nobody else claims any.
+        """
         self._database.take_turns(connection, _CLAIM_TURN)
-        return int(connection.execute(statements.COUNT_RUNNING).scalar_one())
+        found = connection.execute(statements.COUNT_RUNNING, {"by": owner}).one()
+        return found.running, found.own
 
     def claim(
         self, connection: Connection, *, owner: str, now: datetime, places: int

@@ -1,6 +1,6 @@
 """What a run changes in the space: announced before, compared after, by whom it was."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 MeantFiles = Callable[[str, int], Collection[str]]
 """Says which files a run is meant to change, by the id and the revision of its task."""
+
+Begun = Callable[[], Mapping[str, datetime | None]]
+"""Says when the runs of this process began, by their id; None for those that wait for a place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,12 +146,15 @@ class Space:
 class SpaceRecorder:
     """Records what runs change in the space; `meant` helps to tell whose work a change is."""
 
-    def __init__(self, space: Space, meant: MeantFiles = lambda *_: ()) -> None:
+    def __init__(
+        self, space: Space, meant: MeantFiles = lambda *_: (), begun: Begun = dict
+    ) -> None:
         self._space = space
         self._meant = meant
+        self._begun = begun
 
     def begin(self, claim: Claim) -> Recording:
-        return _Attempt(self._space, claim, self._meant)
+        return _Attempt(self._space, claim, self._meant, self._begun)
 
     def look(self, claims: Sequence[Claim]) -> Look | None:
         return self._space.look(claims)
@@ -157,10 +163,11 @@ class SpaceRecorder:
 class _Attempt:
     """The changes of one attempt; its methods are called by one thread at a time."""
 
-    def __init__(self, space: Space, claim: Claim, meant: MeantFiles) -> None:
+    def __init__(self, space: Space, claim: Claim, meant: MeantFiles, begun: Begun) -> None:
         self._space = space
         self._claim = claim
         self._meant = meant
+        self._begun = begun
         self._announced: set[str] = set()
         self._commit: str | None = None
         self._since = space.clock.now()
@@ -276,13 +283,15 @@ class _Attempt:
         space, changed = self._space, {change.path for change in changes}
         with space.database.read() as connection:
             others = space.trail.running_beside(connection, self._claim.run_id)
+        begun = self._begun()
         return Meant(
             here=self._meant(self._claim.task_id, self._claim.revision),
             elsewhere={
                 path
                 for other in others
                 for path in changed.intersection(self._meant(other.task_id, other.revision))
-                if is_newer(space, path, other.started_at)
+                if (since := begun.get(other.run_id, other.started_at)) is not None
+                and is_newer(space, path, since)
             },
         )
 

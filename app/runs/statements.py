@@ -38,7 +38,10 @@ _BUSY = (
 _OPEN_RUNS = select(runs.c.task_id, runs.c.id).where(_OPEN).order_by(runs.c.id.desc())
 OPEN_RUNS = BulkRead(_OPEN_RUNS)
 OPEN_RUNS_OF = BulkRead(_OPEN_RUNS.where(runs.c.task_id.in_(bindparam("task_ids", expanding=True))))
-COUNT_RUNNING = select(func.count()).select_from(runs).where(RUNNING)
+COUNT_RUNNING = select(
+    func.count().label("running"),
+    func.count().filter(runs.c.owner == bindparam("by")).label("own"),
+).where(RUNNING)
 LAST_DUE = select(func.max(runs.c.due_at)).where(QUEUED, runs.c.recorded_at <= _NOW)
 ANY_DUE = select(select(runs.c.id).where(_IS_DUE).exists())
 # mostly there is none, which a glance tells

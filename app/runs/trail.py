@@ -81,6 +81,7 @@ class Step:
 class Beside:
     """A run that goes on beside another one."""
 
+    run_id: str
     task_id: str
     revision: int
     started_at: datetime
@@ -211,7 +212,9 @@ class Trail:
 
     def running_beside(self, connection: Connection, run_id: str) -> list[Beside]:
         """Return all other runs that go on."""
-        query = select(runs.c.task_id, runs.c.revision, runs.c.started_at)
+        query = select(
+            runs.c.id.label("run_id"), runs.c.task_id, runs.c.revision, runs.c.started_at
+        )
         found = connection.execute(query.where(runs.c.id != run_id, statements.RUNNING))
         return [Beside(**row._mapping) for row in found]
 

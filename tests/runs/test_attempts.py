@@ -33,7 +33,7 @@ class Answering:
         self.recording: Unchanged = Silent()
         self.asked: list[str] = []
         self.closed: list[list[str]] = []
-        self.on_ask: Callable[[], None] = lambda: None
+        self.on_ask: Callable[[], object] = lambda: None
         self.on_close: Callable[[], object] = lambda: None
 
     def ask(self, claim: Claim, cancelled: threading.Event) -> Answered:
@@ -231,6 +231,23 @@ def test_a_run_says_that_it_began_when_it_did(place: Place) -> None:
     place.closers.go_on()
     began = [each.started_at for each, _ in place.attempts.take_ended()]
     assert began == [MIDNIGHT, MIDNIGHT + A_WHILE]
+
+
+def test_it_is_known_when_each_began_and_that_others_have_not(place: Place) -> None:
+    place.free(1)
+    place.runner.takes = A_WHILE / 5
+    place.begin("one", "two", "three")
+    assert place.attempts.begun() == dict.fromkeys(["one", "two", "three"])
+    seen: list[object] = []
+    place.runner.on_ask = lambda: seen.append(place.attempts.begun())
+    place.pool.go_on()
+    second = MIDNIGHT + A_WHILE / 5
+    assert seen[0] == {"one": MIDNIGHT, "two": None, "three": None}
+    assert seen[1] == {"one": MIDNIGHT, "two": second, "three": None}
+    place.begin("four", at_once=0)
+    place.clock.advance(WAITS_FOR_A_PLACE)
+    place.attempts.give_up(WAITS_FOR_A_PLACE)
+    assert place.attempts.begun()["four"] is None
 
 
 class OneRefused(Later):

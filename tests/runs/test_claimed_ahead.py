@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
@@ -16,7 +17,9 @@ from app.persona.client import Deadline, Reply, Request
 from app.runs.processes import STALE_AFTER
 from app.runs.run import Run
 from app.runs.tables import attempts, runs
-from tests.house import OWNER, AwayDatabase, House, Later
+from tests.house import MIDNIGHT, OWNER, AwayDatabase, House, Later
+from tests.runs.hands import doing
+from tests.runs.test_attribution import appends, files
 
 A_SECOND = timedelta(seconds=1)
 TOO_LONG = timedelta(milliseconds=1001)
@@ -25,13 +28,13 @@ TOO_LONG = timedelta(milliseconds=1001)
 class Waiting:
     """A process with one place, in which `asked` is asked and `waiting` is claimed ahead."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, **fields: Any) -> None:
         self.house = House(database, folder, places=1)
         self.pool = Later()
         self.engine = self.house.engine
         self.engine._attempts._pool = self.pool
         for name in ("quick", "asked", "waiting"):
-            self.house.add(name)
+            self.house.add(name, **(fields if name == "waiting" else {}))
             self.house.executions.start(name)
             self.house.clock.advance(timedelta(milliseconds=1))
         self.engine.step()
@@ -127,7 +130,10 @@ def test_one_whose_task_was_deleted_meanwhile_is_not_queued_again(place: Waiting
     assert place.run("asked") == ("running", None)
 
 
-@pytest.mark.parametrize("other", [{"attempt": 2}, {"owner": "x" * 26}])
+@pytest.mark.parametrize(
+    "other",
+    [{"attempt": 2}, {"owner": "x" * 26}, {"attempt": 2, "cancel_asked_at": MIDNIGHT}],
+)
 def test_one_that_another_attempt_holds_by_now_is_left_alone(
     place: Waiting, other: dict[str, Any]
 ) -> None:
@@ -237,41 +243,89 @@ def test_recovery_does_not_take_it_for_lost_once_it_is_claimed_again(
     assert house.history.attempts(run_id) == []
 
 
+def test_what_the_run_before_wrote_is_its_own_though_the_waiting_one_is_meant_to_write_it(
+    database: Database, tmp_path: Path
+) -> None:
+    place = Waiting(database, tmp_path, expects=[{"path": "a.md", "change": "updated"}])
+    house = place.house
+    house.persona.say(doing(appends(house, "a.md", "by asked\n")))
+    place.pool.work.pop()()
+    for _ in range(2):
+        place.engine.step()
+        place.pool.go_on()
+    found = {name: list(files(house, place.row(name).id)) for name in ("asked", "waiting")}
+    assert found == {"asked": ["a.md"], "waiting": []}
+
+
 # ---- several processes
 
 
+@dataclass
+class Two:
+    """Two processes that know of each other, or the second of which is about to leave."""
+
+    here: House
+    there: House
+
+    @classmethod
+    def of(cls, database: Database, folder: Path, places: int, *, leaving: bool) -> "Two":
+        here, there = (House(database, folder, pid=pid, places=places) for pid in (1, 2))
+        for house in (here, there):
+            house.engine._attempts._pool = Later()
+            state = "draining" if leaving and house is there else "ticking"
+            house.processes.beat(ticked_at=house.clock.now(), state=state)
+        for house in (here, there):
+            house.processes.split()
+        for number in range(5 * places):
+            here.add(f"task_{number:02}")
+        return cls(here, there)
+
+    def queue(self, first: int, last: int) -> None:
+        for number in range(first, last):
+            self.here.executions.start(f"task_{number:02}")
+
+    def answered_quickly(self, house: House, number: int) -> None:
+        self.queue(number, number + 1)
+        house.engine.step()
+        house.engine._attempts._pool.go_on()  # type: ignore[union-attr]  # it is Later
+        house.engine.step()
+
+    def asking(self) -> int:
+        return sum(house.engine._attempts._asking for house in (self.here, self.there))
+
+
 @pytest.mark.parametrize("places", [1, 3, 7])
+@pytest.mark.parametrize("leaving", [False, True])
 def test_no_more_ask_than_there_are_places_in_all(
-    database: Database, tmp_path: Path, places: int
+    database: Database, tmp_path: Path, places: int, leaving: bool
 ) -> None:
-    here, there = (House(database, tmp_path, pid=pid, places=places) for pid in (1, 2))
-    pools = {house: Later() for house in (here, there)}
-    for house, pool in pools.items():
-        house.engine._attempts._pool = pool
-        house.processes.beat(ticked_at=house.clock.now(), state="ticking")
-    for house in pools:
-        house.processes.split()
-    names = [f"task_{number:02}" for number in range(4 * places)]
-    for name in names:
-        here.add(name)
+    two = Two.of(database, tmp_path, places, leaving=leaving)
+    two.answered_quickly(two.here, 0)
+    share = ceil(places / 2)
+    two.queue(1, 1 + share)
+    two.there.engine.step()
+    assert two.asking() == share, "the other one has all that it may"
+    two.queue(1 + share, 5 * places)
+    for _ in range(3):
+        two.here.engine.step()
+    assert two.asking() == places
 
-    def asking() -> int:
-        return sum(house.engine._attempts._asking for house in pools)
 
-    def queue(count: int) -> None:
-        for _ in range(count):
-            here.executions.start(names.pop())
+def test_where_others_work_too_nothing_waits(database: Database, tmp_path: Path) -> None:
+    two = Two.of(database, tmp_path, 8, leaving=False)
+    two.answered_quickly(two.here, 0)
+    two.queue(1, 30)
+    two.here.engine.step()
+    assert two.here.engine._attempts.count == two.here.engine._attempts._asking == 4
+    two.there.engine.step()
+    assert two.there.engine._attempts._asking == 4, "its share is not taken by who waits"
 
-    queue(1)
-    here.engine.step()
-    pools[here].go_on()
-    here.engine.step()
-    queue(ceil(places / 2))
-    there.engine.step()
-    assert asking() == ceil(places / 2), "the share of the other one"
-    queue(len(names))
-    here.engine.step()
-    assert asking() == places
-    assert here.engine._attempts.count - here.engine._attempts._asking <= places // 2, (
-        "as many wait, and no more, for where nobody asks nobody is answered"
-    )
+
+def test_while_another_one_has_runs_left_nothing_waits(database: Database, tmp_path: Path) -> None:
+    two = Two.of(database, tmp_path, 4, leaving=True)
+    two.queue(0, 1)
+    two.there.engine.step()
+    two.answered_quickly(two.here, 1)
+    two.queue(2, 15)
+    two.here.engine.step()
+    assert two.here.engine._attempts.count == two.here.engine._attempts._asking == 3

@@ -150,7 +150,7 @@ def test_claims_take_turns_so_that_no_more_runs_go_on_than_there_are_places(
     house.clock.step_to(MIDNIGHT)
     house.plan()
     with house.database.write() as connection:
-        assert house.ledger.count_running(connection) == 0
+        assert house.ledger.count_running(connection, "here") == (0, 0)
         claims = house.ledger.claim(connection, owner="here", now=MIDNIGHT, places=8)
         meanwhile.begin(other.claim)
     assert len(claims) == 8
