@@ -152,7 +152,7 @@ def audit(since: datetime | None, until: datetime | None) -> None:
 
 @contextmanager
 def _working() -> Iterator[Services]:
-    with opened() as services:
+    with opened(as_service=True) as services:
         services.start(ticking=False)
         try:
             yield services

@@ -32,6 +32,18 @@ def upgrade(database: Database, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
+def begin(database: Database) -> None:
+    """Make the tables of an empty database; raise NotMigrated for one at another revision."""
+    at = current(database)
+    if at is None:
+        upgrade(database)
+    elif at != newest():
+        raise NotMigrated(
+            f"the database is at revision {at} and this program needs {newest()}: start the "
+            "service, which brings it up to date, or say `persona-tasks migrate`"
+        )
+
+
 def downgrade(database: Database, revision: str) -> None:
     """Take the schema back to a revision; `base` removes every table. Raises NotMigrated."""
     with _migrating(database) as config:

@@ -10,6 +10,7 @@ from threading import Event
 import orjson
 import structlog
 
+from app import migrations
 from app.config import Settings, make_state_dir
 from app.core.clock import Clock, SystemClock
 from app.core.errors import LedgerUnavailable
@@ -17,7 +18,6 @@ from app.core.garbage import search_rarely
 from app.core.ids import Ids, RandomIds
 from app.database import Database
 from app.health import HealthCheck
-from app.migrations import upgrade
 from app.persona.chatting import Chatting
 from app.persona.client import Persona
 from app.persona.history.files import SpaceFiles
@@ -120,10 +120,14 @@ class Services:
         """Make database and space ready: migrate, make the folders, read tasks.json, and put the
         five default tasks into a space that is new. Safe to repeat.
 
-        With `adopting` the default zone of the settings becomes that of all tasks that name none.
+        With `adopting`, as the service does, the default zone of the settings becomes that of all
+        tasks that name none. Without, a database of another revision is left alone: NotMigrated.
         """
         make_state_dir(self.settings)
-        upgrade(self.database)
+        if adopting:
+            migrations.upgrade(self.database)
+        else:
+            migrations.begin(self.database)
         ensure_space(self.settings.persona_space)
         if adopting:
             self.registry.adopt_default_timezone(self.settings.default_timezone)
