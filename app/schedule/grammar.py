@@ -129,7 +129,11 @@ def _named(offset: re.Match[str]) -> str:
     """Say how `UTC+2` is written: the sign of the tz database is the other way round."""
     sign, hours, minutes = offset["sign"], int(offset["hours"]), int(offset["minutes"] or 0)
     name = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
-    fixed = f"; always {sign}{hours} is {name}" if not minutes and name in _zones().values() else ""
+    fixed = (
+        f"; the fixed offset {sign}{hours} is {name}"
+        if not minutes and name in _zones().values()
+        else ""
+    )
     return f"write a name such as Europe/Berlin{fixed}"
 
 
