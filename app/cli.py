@@ -6,6 +6,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -86,14 +87,16 @@ def show(task_id: str) -> None:
 @click.option("--count", default=5, type=click.IntRange(1, 100), show_default=True)
 @told
 def preview(schedule: str, timezone: str | None, count: int) -> None:
-    """Say a schedule in words and when it would fire."""
+    """Say a schedule in words and when it would fire, in UTC and in its zone."""
     with opened(prepared=False, existing=False) as services:
         now = services.clock.now()
         read = services.book.read(schedule, timezone, now=now)
         services.book.admit(read, now)
         click.echo(read.sentence)
+        zone = ZoneInfo(read.timezone)
         for slot in services.book.preview(read, now, count):
-            click.echo(f"  {write_instant(slot)}")
+            local = "" if read.timezone == "UTC" else f"  {slot.astimezone(zone).isoformat()}"
+            click.echo(f"  {write_instant(slot)}{local}")
         for warning in warnings(read, now):
             click.echo(f"mind: {warning}")
 

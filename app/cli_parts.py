@@ -100,7 +100,8 @@ def when(instant: datetime | None) -> str:
 
 def ending(ended: Run) -> str:
     """Tell on one line how a run ended and why, whatever a server wrote into its error."""
-    why = [one_line(text, _LONGEST_ERROR) for text in (ended.reason, ended.error) if text]
+    said = (ended.reason, ended.error) if ended.reason != ended.status else ()
+    why = [one_line(text, _LONGEST_ERROR) for text in said if text]
     return ": ".join([f"{ended.status}, run {ended.id}", *why])
 
 

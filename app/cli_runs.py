@@ -134,7 +134,7 @@ def cancel(run_id: str) -> None:
 
 @click.command("audit")
 @click.option("--since", type=InstantParameter(), help="by default one day before --until")
-@click.option("--until", type=InstantParameter(), help="by default now")
+@click.option("--until", type=InstantParameter(), help="by default ten seconds ago")
 @told
 def audit(since: datetime | None, until: datetime | None) -> None:
     """Compare the slots that were expected with those that are recorded."""

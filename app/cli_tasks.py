@@ -100,7 +100,7 @@ def enable(task_id: str) -> None:
 
 @click.command("disable")
 @click.argument("task_id")
-@click.option("--until", help="when it goes on by itself: 3d, or 2026-12-01T09:00 in its zone")
+@click.option("--until", help="when it goes on by itself: 3d, or 2030-12-01T09:00 in its zone")
 @told
 def disable(task_id: str, until: str | None) -> None:
     """Let a task rest; nothing is owed meanwhile."""

@@ -224,6 +224,14 @@ def test_a_preview_says_what_may_surprise(folder: Path) -> None:
     assert "mind" not in invoke("preview", "daily").stdout
 
 
+def test_a_preview_shows_the_time_of_the_zone_beside_utc(folder: Path) -> None:
+    arguments = ("preview", "at 2030-07-01T09:00", "--timezone")
+    assert invoke(*arguments, "Europe/Berlin").stdout.splitlines()[1] == (
+        "  2030-07-01T07:00:00Z  2030-07-01T09:00:00+02:00"
+    )
+    assert invoke(*arguments, "UTC").stdout.splitlines()[1] == "  2030-07-01T09:00:00Z"
+
+
 def test_the_zone_of_a_schedule_and_the_time_of_a_run_by_hand_are_listed(folder: Path) -> None:
     owe_a_run_of(definition("tea", timezone="Asia/Tokyo"))
     head, line = invoke("list").stdout.splitlines()

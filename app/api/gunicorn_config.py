@@ -41,6 +41,12 @@ class _Log(Logger):  # type: ignore[misc]  # it has no types
             self.error_log.handlers.clear()
             self.error_log.propagate = True
 
+    def error(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Say along with gunicorn's last word on an address that is in use what to do about it."""
+        if msg.startswith("Can't connect to"):
+            msg += "; set PORT to one that is free, and HOST to an address of this machine"
+        super().error(msg, *args, **kwargs)
+
 
 def application() -> Flask:
     """Return the application, where gunicorn is not told another one such as `wsgi:app`."""

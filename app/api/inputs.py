@@ -67,7 +67,7 @@ class Moment(fields.Field[datetime]):
             moment = None
         if moment is None or not EARLIEST <= moment.year <= LATEST:
             raise ValidationError(
-                f"must be an instant such as 2026-12-01T09:00:00Z, {EARLIEST} to {LATEST}"
+                f"must be an instant such as 2030-12-01T09:00:00Z, {EARLIEST} to {LATEST}"
             )
         return moment
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-_EXAMPLE_INSTANT = "2026-12-01T00:00:00Z"
+_EXAMPLE_INSTANT = "2030-12-01T00:00:00Z"
 
 
 class Shown(Schema):

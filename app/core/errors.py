@@ -199,7 +199,7 @@ class TaskExists(PersonaTasksError):
 
     def __init__(self, task_id: str) -> None:
         self.task_id = task_id
-        super().__init__(f"Task '{task_id}' exists; change it with PATCH or choose another id")
+        super().__init__(f"Task '{task_id}' exists; change it, or choose another id")
 
     def extensions(self) -> Mapping[str, Any]:
         return {"task_id": self.task_id}

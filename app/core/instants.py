@@ -9,7 +9,7 @@ def read_instant(text: str) -> datetime:
     Raises ValueError for anything else, a bare date included.
     """
     if "T" not in text and " " not in text:
-        raise ValueError(f"{text!r} is not an instant such as 2026-12-01T09:00:00Z")
+        raise ValueError(f"{text!r} is not an instant such as 2030-12-01T09:00:00Z")
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)

@@ -13,7 +13,7 @@ from app.persona.feelings.values import DIMENSIONS, Affect, blend, differences, 
 from app.persona.findings import Findings
 from app.persona.sections import Composition, cited, section, stands, told_once, whole
 from app.persona.themes import LONGEST_QUOTE, Quote, Source, passages
-from app.persona.words import as_path, count, day, day_and_time, listed, plain, quoted
+from app.persona.words import as_path, count, day_and_time, listed, plain, quoted
 
 _WEEK = timedelta(days=7)
 _DAY = timedelta(days=1)
@@ -185,9 +185,11 @@ def _moments(f: Findings) -> list[str]:
     lines = []
     for name, moments in (("pleasant", good), ("unpleasant", bad)):
         fresh = [one for one in moments if one[0].at >= f.since][:1]
-        rest = [one for one in moments if one not in fresh][:_MOST_MOMENTS]
+        shown = {one[0].text for one in fresh}
+        others = {one[0].text: one for one in moments if one[0].text not in shown}
+        rest = list(others.values())[:_MOST_MOMENTS]
         rest = [one for one in rest if quoted(one[0].text) not in told]
-        lines += [f"Most {name} since {day(f.since, f.zone)}: {_moment(f, one)}." for one in fresh]
+        lines += [f"Most {name} since {f.on(f.since)}: {_moment(f, one)}." for one in fresh]
         lines += [f"Most {name} in the last 7 days: {_moment(f, one)}." for one in rest]
     return lines
 

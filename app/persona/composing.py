@@ -20,7 +20,7 @@ from app.persona.sections import (
     what_happened,
 )
 from app.persona.themes import best_sentences, keywords, said_in
-from app.persona.words import day, quoted
+from app.persona.words import quoted
 from app.tasks.task import TaskType
 
 _COMPOSITIONS = {
@@ -57,7 +57,7 @@ def _custom(f: Findings) -> Composition:
     ]
     if not f.own:
         return Composition(blocks=told_once(blocks))
-    before = f"the entry of {day(f.own[-1].at, f.zone)}"
+    before = f"the entry of {f.on(f.own[-1].at)}"
     new = capped([f"New: {name}" for name in new_names(f, names_in(blocks))])
     nothing = [f"Nothing is new: what is named here was named in {before} already."]
     blocks += section(f"Since {before}", new or nothing)
@@ -69,4 +69,4 @@ def _asked(f: Findings) -> str:
     before = next((entry for entry in f.own if asked in entry.text), None)
     if before is None:
         return f"The prompt asks: {asked}"
-    return f"The prompt is still that of {day(before.at, f.zone)}."
+    return f"The prompt is still that of {f.on(before.at)}."

@@ -19,7 +19,7 @@ _SCRIPTS = (".py", ".sh", ".pl", ".rb", ".js")
 def explore(f: Findings) -> Composition:
     """Return an exploration."""
     types = Counter([str(f.task.type), *(run.task_type for run in f.runs)])
-    tools = Counter(tool for run in f.runs for tool in run.tools)
+    tools = Counter(tool for run in f.runs for tool in run.tools if tool in f.tools)
     files = Counter(_top(file.path) for file in f.survey.files if file.path not in MIRRORS)
     kept = {name for name in skeleton_folders() if name and not name.startswith(_NOT_FOR_NOTES)}
     folders = sorted(kept | {name for name in files if name})
@@ -111,7 +111,7 @@ def _new(f: Findings, there: Sequence[str]) -> list[str]:
         return []
     before = f.own[-1].text
     new = [name for name in there if name not in before]
-    since = day(f.own[-1].at, f.zone)
+    since = f.on(f.own[-1].at)
     if not new:
         return [f"No new folder and no new script since {since}."]
     return [f"New since {since}: {listed(new)}."]

@@ -21,7 +21,7 @@ from app.persona.memory.memory import Memory
 from app.persona.notes import Note, read_notes
 from app.persona.space import Space, SpaceFile, Survey
 from app.persona.themes import Source
-from app.persona.words import as_path, one_line, plain, quoted
+from app.persona.words import as_path, day, day_and_time, one_line, plain, quoted
 from app.tasks.task import Task, TaskType
 
 GOALS = "meta/goals.md"
@@ -86,6 +86,12 @@ class Findings:
     @property
     def zone(self) -> str:
         return self.task.timezone
+
+    def on(self, moment: datetime) -> str:
+        """Return the date, of a moment of this very day with the time."""
+        written = day(moment, self.zone)
+        is_today = written == day(self.occasion.now, self.zone)
+        return day_and_time(moment, self.zone) if is_today else written
 
     @property
     def memories(self) -> list[Source]:

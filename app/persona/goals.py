@@ -66,7 +66,7 @@ def _finished(f: Findings, done: Sequence[Box]) -> list[str]:
         return [f"Done: {quoted(goal.text)}" for goal in done]
     before = f.own[-1].statements
     return [
-        f"Done since {day(f.own[-1].at, f.zone)}: {quoted(goal.text)}"
+        f"Done since {f.on(f.own[-1].at)}: {quoted(goal.text)}"
         for goal in done
         if any(line.startswith(_opening(goal)) for line in before)
     ]
@@ -94,8 +94,9 @@ def _still_line(f: Findings, goal: Box, evidence: Sequence[Quote]) -> str:
 
 def _since(f: Findings, goal: Box) -> str:
     """Return `since then` where the day was named just before."""
-    first, since = _first_open(f.own, goal), day(f.since, f.zone)
-    return "since then" if first and day(first.at, f.zone) == since else f"since {since}"
+    first = _first_open(f.own, goal)
+    is_named = first and day(first.at, f.zone) == day(f.since, f.zone)
+    return "since then" if is_named else f"since {f.on(f.since)}"
 
 
 def _before(f: Findings, goal: Box) -> str:

@@ -107,7 +107,7 @@ def what_happened(f: Findings) -> list[str]:
     if not f.are_runs_known:
         return []
     if not f.runs:
-        return [f"No run ended since {day(f.since, f.zone)}."]
+        return [f"No run ended since {f.on(f.since)}."]
     failures: dict[tuple[str, str, str | None], list[PastRun]] = defaultdict(list)
     for run in f.runs:
         if run.status != "succeeded":
@@ -151,7 +151,7 @@ def what_changed(f: Findings) -> list[str]:
     )
     written = [as_path(file.path) for file in f.changed if file.path in journals]
     lines += [f"Runs wrote entries to {listed(written)}."] if written else []
-    return lines or [f"No file changed since {day(f.since, f.zone)}."]
+    return lines or [f"No file changed since {f.on(f.since)}."]
 
 
 def _opening(note: Note | None) -> str:

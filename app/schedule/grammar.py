@@ -3,6 +3,7 @@
 Every text is split at blanks and looked at word by word; nothing here backtracks.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from app.core.errors import ScheduleError, TimezoneUnknown
 from app.core.instants import write_instant
 from app.core.spans import read_span
 from app.schedule.sentences import cautions, describe
-from app.schedule.spoken import written_form
+from app.schedule.spoken import told
 from app.schedule.triggers import Cron, Every, Manual, Once, Trigger, first_reading
 
 LONGEST = 200
@@ -23,9 +24,12 @@ EARLIEST, LATEST = 1970, 9000
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  what a clock on the wall reads has no zone
 # A Monday, so that `every 7d` comes on Mondays.
 _ANCHOR = "2001-01-01T00:00"
+_OFFSET = re.compile(
+    r"(?:UTC|GMT|Z)?\s?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE
+)
 _FORMS = (
     "write hourly, daily, weekly, monthly or manual; five-field cron such as `0 9 * * MON-FRI`;"
-    " `every 15m`; `in 30m`; or `at 2026-12-01T09:00`"
+    " `every 15m`; `in 30m`; or `at 2030-12-01T09:00`"
 )
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -66,6 +70,17 @@ def read_schedule(text: str, timezone: str, *, now: datetime | None = None) -> S
     """
     if len(text) > LONGEST:
         raise ScheduleError(f"a schedule has at most {LONGEST} characters, this one {len(text)}")
+    try:
+        return _read_written(text, timezone, now)
+    except TimezoneUnknown:
+        raise
+    except ScheduleError:
+        if (hint := told(text)) is None:
+            raise
+        raise ScheduleError(hint) from None
+
+
+def _read_written(text: str, timezone: str, now: datetime | None) -> Schedule:
     if not text.isascii():
         raise ScheduleError("a schedule is written in plain ASCII letters, digits and signs")
     words = text.split()
@@ -75,14 +90,16 @@ def read_schedule(text: str, timezone: str, *, now: datetime | None = None) -> S
 
 
 def read_moment(text: str, timezone: str, now: datetime) -> datetime:
-    """Return the instant that `2026-12-01T09:00`, one with an offset, or a span such as `3d` means.
+    """Return the instant that `2030-12-01T09:00`, one with an offset, or a span such as `3d` means.
 
     A time without an offset is one of the zone, a span (`in 3d` is the same) counts from now on.
     Raises ScheduleError.
     """
     words = text.split()
     rest = " ".join(words[1:] if words and words[0].lower() == "in" else words)
-    return _instant(_delayed(rest, now) if _is_span(rest) else rest, timezone)[1]
+    if _is_span(rest):
+        rest = _delayed(rest, now)
+    return _instant(rest, timezone, "a span such as 3d, or a time")[1]
 
 
 def warnings(schedule: Schedule, after: datetime) -> list[str]:
@@ -101,9 +118,23 @@ def check_timezone(name: str) -> None:
     zones, shown = _zones(), name[:64]
     if zones.get(name.lower()) == name:
         return
+    if (offset := _OFFSET.fullmatch(shown.strip())) is not None:
+        raise TimezoneUnknown(f"the timezone {shown!r} is not known; {_named(offset)}")
     near = get_close_matches(shown.lower(), zones, n=1)
     hint = f"did you mean {zones[near[0]]}?" if near else "write one such as UTC or Europe/Berlin"
     raise TimezoneUnknown(f"the timezone {shown!r} is not known; {hint}")
+
+
+def _named(offset: re.Match[str]) -> str:
+    """Say how `UTC+2` is written: the sign of the tz database is the other way round."""
+    sign, hours, minutes = offset["sign"], int(offset["hours"]), int(offset["minutes"] or 0)
+    name = f"Etc/GMT{'-' if sign == '+' else '+'}{hours}"
+    fixed = (
+        f"; the fixed offset {sign}{hours} is {name}"
+        if not minutes and name in _zones().values()
+        else ""
+    )
+    return f"write a name such as Europe/Berlin{fixed}"
 
 
 @lru_cache(maxsize=1)
@@ -125,8 +156,6 @@ def _understand(text: str, zone: str) -> tuple[str, Trigger]:
     """Return the form to store and the trigger."""
     head, _, rest = text.partition(" ")
     head = head.lower()
-    if (written := written_form(text)) is not None:
-        raise ScheduleError(f"{text!r} is not how it is written here: write `{written}`")
     if text.lower() == "manual":
         return "manual", Manual()
     if text.lower() in _WORDS:
@@ -174,7 +203,7 @@ def _delayed(span_text: str, now: datetime | None) -> str:
     if now is None:
         raise ScheduleError(
             f"`in {span_text}` has nothing to count from here; write the time itself, such as"
-            " `at 2026-12-01T09:00`"
+            " `at 2030-12-01T09:00`"
         )
     instant = now + span
     if instant.microsecond:
@@ -182,7 +211,7 @@ def _delayed(span_text: str, now: datetime | None) -> str:
     return write_instant(instant)
 
 
-def _instant(text: str, zone: str) -> tuple[str, datetime]:
+def _instant(text: str, zone: str, what: str = "a time") -> tuple[str, datetime]:
     """Return a time in its stored form and its instant; without an offset it is in the zone."""
     bare = text.upper().replace(" ", "T")
     try:
@@ -190,7 +219,8 @@ def _instant(text: str, zone: str) -> tuple[str, datetime]:
     except ValueError:
         moment = None
     if moment is None or "T" not in bare or moment.microsecond:
-        raise ScheduleError(f"{text!r} is not a time such as 2026-12-01T09:00 or 2026-12-01T09:00Z")
+        examples = "2030-12-01T09:00 or 2030-12-01T09:00Z"
+        raise ScheduleError(f"{text!r} is not {what} such as {examples}")
     if not EARLIEST <= moment.year <= LATEST:
         raise ScheduleError(f"{text!r} is not between the years {EARLIEST} and {LATEST}")
     written = moment.isoformat(timespec="auto" if moment.second else "minutes")

@@ -16,7 +16,7 @@ _NOTE = (
     "The scheduled tasks. Edit them with any editor, a change is in force within a second. A new "
     "task needs id, name, type, schedule and prompt. schedule is manual, hourly, daily, weekly, "
     "monthly, five fields of cron such as '0 9 * * 1', 'every 15m', 'in 30m', or "
-    "'at 2026-12-01T09:00'; enabled: false lets a task rest, paused_until: 3d until then. "
+    "'at 2030-12-01T09:00'; enabled: false lets a task rest, paused_until: 3d until then. "
     "last_run, next_run and run_count only show what happened. An entry with a mistake is left as "
     "it stands, its last good version stays in force, and tasks.errors.json says what is wrong. "
     "Leave _revision alone: it tells which version an edit started from."

@@ -107,9 +107,12 @@ _prompt: list[Callable[[Any], Any]] = [_check_text, validate.Length(max=LONGEST_
 def _check_path(value: str) -> None:
     """Refuse what no run can ever change."""
     parts = [part for part in value.split("/") if part not in ("", ".")]
-    is_hidden = any(part.startswith(".") for part in parts)
-    if value.startswith("/") or not parts or is_hidden:
+    if value.startswith("/") or not parts or ".." in parts:
         raise ValidationError("must be a path below the space, such as scratch/insights.md")
+    if any(part.startswith(".") for part in parts):
+        raise ValidationError(
+            "is hidden; a hidden file cannot be expected, because no run uses one"
+        )
     if value.endswith(("/", "/.")):
         raise ValidationError("names a folder; name a file in it")
     if not value.isprintable():

@@ -77,7 +77,7 @@ def test_the_command_line_cancels_a_run_of_the_service(
     watch.start()
     told = CliRunner().invoke(command_line, ["cancel", run_id])
     watch.join()
-    assert (told.exit_code, told.stdout.split(",")[0]) == (0, "cancelled")
+    assert (told.exit_code, told.stdout) == (0, f"cancelled, run {run_id}\n")
     refused = CliRunner().invoke(command_line, ["cancel", "0" * 26])
     assert refused.exit_code == 1
     assert refused.stderr.endswith(f"Error: Run not found: {'0' * 26}\n")

@@ -196,6 +196,7 @@ def test_nothing_is_said_to_be_served_where_the_port_is_taken(tmp_path: Path) ->
         ended = ended_at_once(["-m", "gunicorn"], tmp_path, PORT=port)
     assert ended.returncode == 1
     assert "Connection in use" in ended.stderr
+    assert ended.stderr.count("set PORT to one that is free") == 1
     assert "serves" not in ended.stderr
 
 

@@ -53,7 +53,7 @@ FITTING: dict[str, list[Any]] = {
     "message": ["How are the tomatoes?", "東京の猫 🌙"],
     "text": ["Ada asked about the tomatoes.", "東京の猫 🌙"],
     "at": ["2026-11-20T09:00:00Z"],
-    "after": ["2026-12-01T09:00:00Z"],
+    "after": ["2030-12-01T09:00:00Z"],
     "since": ["2026-11-01T00:00:00Z"],
     "until": ["2026-11-20T00:00:00+01:00"],
 }

@@ -120,6 +120,7 @@ def test_an_id_that_exists_is_a_conflict_and_changes_nothing(client: FlaskClient
     response = client.post("/api/tasks", json={**PLANNING, "prompt": "Another"})
     assert response.status_code == 409
     assert body_of(response)["type"] == "/problems/task-exists"
+    assert body_of(response)["detail"].endswith(" exists; change it, or choose another id")
     assert body_of(response)["task_id"] == "weekly_planning"
     assert body_of(client.get("/api/tasks/weekly_planning"))["prompt"] == PLANNING["prompt"]
 
@@ -272,3 +273,4 @@ def test_a_file_that_no_run_can_change_cannot_be_promised(client: FlaskClient, p
     assert response.status_code == 422
     (error,) = body_of(response)["errors"]
     assert error["field"] == "expects.1.path"
+    assert ("hidden file cannot be expected" in error["message"]) is path.startswith(".hidden")

@@ -163,6 +163,13 @@ def test_where_nothing_happened_it_says_so(root: Path) -> None:
     assert "- No file changed since 26 October 2025." in text
     goals = ask(root, TaskType.GOAL_ASSESSMENT, run_id="g").text
     assert "- There are no goals" in goals
+
+
+def test_since_an_entry_of_the_same_day_is_said_with_its_time(root: Path) -> None:
+    ask(root)
+    text = ask(root, run_id="r2", now=NOW + timedelta(hours=9)).text
+    assert "- No run ended since 27 October 2025, 00:00." in text
+    assert "- No file changed since 27 October 2025, 00:00." in text
     memory = ask(root, TaskType.MEMORY_CONSOLIDATION, run_id="m").text
     assert "- Nothing was there to read: no memory, no note and no result of a run." in memory
     for heading in ("What comes back", "What changed among", "Earlier", "Kept", "contradict"):
@@ -457,8 +464,8 @@ def test_what_is_new_since_the_entry_before_is_named(root: Path) -> None:
     put(root, "scratch/two.md", "Second.", timedelta(hours=-2))
     later = NOW + timedelta(hours=3)
     text = ask(root, TaskType.CUSTOM, prompt=prompt, run_id="r3", now=later).text
-    assert "- The prompt is still that of 27 October 2025." in text
-    assert "### Since the entry of 27 October 2025\n\n- New: " in text
+    assert "- The prompt is still that of 27 October 2025, 00:00." in text
+    assert "### Since the entry of 27 October 2025, 01:00\n\n- New: " in text
     assert "- New: `scratch/two.md`" in text
     assert "- New: “Second.”" in text
 

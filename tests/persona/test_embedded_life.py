@@ -282,7 +282,7 @@ def test_a_check_in_names_where_words_and_mood_differ_and_the_strongest_moments(
 
 
 def test_an_exploration_tells_which_tools_were_called_and_what_is_new(root: Path) -> None:
-    runs = [a_past_run(tools=("recall", "read_file", "recall"))]
+    runs = [a_past_run(tools=("recall", "read_file", "recall", "no_such_tool"))]
     life = a_life(tools=("recall", "read_file", "run_script", "remember"))
     first = ask(root, TaskType.CAPABILITY_EXPLORATION, life, runs, run_id="r1").text
     assert "- Tools that runs called: `recall` twice and `read_file` once." in first
@@ -441,6 +441,20 @@ def test_the_strongest_moments_of_a_week_are_told_once(root: Path) -> None:
     second = ask(root, TaskType.EMOTIONAL_RECONCILIATION, life, run_id="r2", now=now).text
     assert "- Most pleasant since 27 October 2025: “What a lovely song.”" in second
     assert "in the last 7 days: “" not in second
+
+
+def test_a_moment_that_was_kept_twice_is_told_once(root: Path) -> None:
+    memories = ListedMemories(
+        a_memory("A wonderful, happy day.", id="a", at=NOW - 3 * DAY),
+        a_memory("A wonderful, happy day.", id="b", at=NOW - 2 * DAY),
+        a_memory("I am sad.", id="c", at=NOW - 2 * DAY),
+        a_memory("I am sad.", id="d", at=NOW - HOUR),
+    )
+    life = a_life(memories, ListedMoods(a_mood(HOUR, 0.6)))
+    text = ask(root, TaskType.EMOTIONAL_RECONCILIATION, life).text
+    assert text.count("Most pleasant in the last 7 days: “A wonderful, happy day.”") == 1
+    assert text.count("Most unpleasant since 26 October 2025: “I am sad.”") == 1
+    assert "Most unpleasant in the last 7 days" not in text
 
 
 def test_a_word_that_was_negated_is_said_to_be(root: Path) -> None:

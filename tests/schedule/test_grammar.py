@@ -140,7 +140,42 @@ def test_at_a_time_of_the_zone_or_of_its_own_offset(text: str, stored: str, inst
         ("every monday", "write `0 0 * * MON`"),
         ("every weekday at 9", "write `0 9 * * MON-FRI`"),
         ("every year", "write `@yearly`"),
-        ("yearly", "did you mean `@yearly`?"),
+        ("yearly", "write `@yearly`"),
+        ("annualy", "did you mean `@annually`?"),
+        ("weekdays", "write `0 0 * * MON-FRI`"),
+        ("weekends at noon", "write `0 12 * * SAT,SUN`"),
+        ("biweekly", "write `every 2w`"),
+        ("Fortnightly", "write `every 2w`"),
+        ("every day at 9am", "write `0 9 * * *`"),
+        ("every day at 9:30 pm", "write `30 21 * * *`"),
+        ("every day at 12 am", "write `0 0 * * *`"),
+        ("every day at 13pm", "is not a span of time"),
+        ("every day at 9 or so", "is not a span of time"),
+        ("in 2 hours", "write `in 2h`"),
+        ("in 0 hours", "is not a span of time"),
+        ("every 5minutes", "write `every 5m`"),
+        ("every 30 seconds", "write `every 30s`"),
+        ("every other day", "write `every 2d`"),
+        ("every second day", "write `every 2d`"),
+        ("every second minute", "write `every 2m`"),
+        ("every other tuesday", "write `every 2w from 2001-01-02T00:00`"),
+        ("every second tuesday", "`0 0 * * TUE#2` for the second one of each month, or `every 2w"),
+        ("every 3 days at 9", "nearest is `every 3d from 2001-01-01T09:00`"),
+        ("every 2 weeks at noon", "nearest is `every 2w from 2001-01-01T12:00`"),
+        ("every 3 days at will", "is not a span of time"),
+        ("9:00", "names no day: for every day write `0 9 * * *`"),
+        ("at 18:00", "names no day: for every day write `0 18 * * *`"),
+        ("at noon", "names no day: for every day write `0 12 * * *`"),
+        ("täglich", "write `daily`"),
+        ("ta\u0308glich um 9", "write `0 9 * * *`"),
+        ("stündlich", "write `hourly`"),
+        ("wöchentlich", "write `weekly`"),
+        ("monatlich", "write `monthly`"),
+        ("jährlich", "write `@yearly`"),
+        ("jeden Tag um 9 Uhr", "write `0 9 * * *`"),
+        ("jeden Montag um 9", "write `0 9 * * MON`"),
+        ("alle 5 Minuten", "write `every 5m`"),
+        ("irgendwann früh", "plain ASCII"),
         ("@every 5m", "write `every 5m`"),
         ("@every 5 minutes", "write `every 5m`"),
         ("@every", "is not a schedule"),
@@ -173,6 +208,33 @@ def test_no_hint_leads_to_what_is_refused_as_too_often(text: str) -> None:
     assert "every" not in refusal(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "weekdays at 9:30",
+        "every other day",
+        "every other tuesday",
+        "every 3 days at 9",
+        "every second tuesday",
+        "quarterly",
+        "nightly",
+        "at noon",
+        "jährlich",
+        "alle 2 Wochen",
+    ],
+)
+def test_what_a_hint_says_can_be_read(text: str) -> None:
+    hints = refusal(text).split("`")[1::2]
+    assert hints
+    for hint in hints:
+        read(hint)
+
+
+def test_an_offset_of_other_minutes_has_no_name() -> None:
+    assert "Etc" not in refusal("daily", "+05:30")
+    assert "Etc" not in refusal("daily", "UTC+20")
+
+
 def test_four_fields_have_none_too_many() -> None:
     assert "seconds" not in refusal("* * * *")
 
@@ -183,6 +245,9 @@ def test_four_fields_have_none_too_many() -> None:
         ("Europe/Berln", "did you mean Europe/Berlin?"),
         ("europe/berlin", "did you mean Europe/Berlin?"),
         ("Berlin", "is not known"),
+        ("UTC+2", "write a name such as Europe/Berlin; the fixed offset +2 is Etc/GMT-2"),
+        ("gmt-05:00", "the fixed offset -5 is Etc/GMT+5"),
+        ("+05:30", "write a name such as Europe/Berlin"),
         ("", "is not known"),
         ("localtime", "is not known"),
         ("../../../etc/passwd", "is not known"),

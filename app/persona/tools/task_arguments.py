@@ -9,7 +9,7 @@ MOST_PREVIEWED = 20
 
 _SCHEDULE = (
     "one of: hourly, daily, weekly, monthly, manual; five-field cron such as `0 9 * * MON-FRI`;"
-    " `every 2h`; `in 30m` (once); `at 2026-12-01T09:00` (once)"
+    " `every 2h`; `in 30m` (once); `at 2030-12-01T09:00` (once)"
 )
 _PROMPT = (
     "what is to be done, complete in itself and without the schedule; it is stored as it stands"
@@ -105,7 +105,7 @@ class PauseArguments(OneTaskArguments):
 
     until = _text(
         "when it goes on by itself: a span from now on such as 3d, or a time such as"
-        " 2026-12-01T09:00, in the task's zone; until it is resumed unless set",
+        " 2030-12-01T09:00, in the task's zone; until it is resumed unless set",
         64,
         needed=False,
     )

@@ -63,7 +63,7 @@ def test_a_task_pauses_itself(house: House, hands: Hands) -> None:
 @pytest.mark.parametrize(
     ("until", "why"),
     [
-        ("soon", "until: 'soon' is not a time such as 2026-12-01T09:00"),
+        ("soon", "until: 'soon' is not a span such as 3d, or a time such as 2030-12-01T09:00"),
         ("2026-11-23T22:59", "until: 2026-11-23T22:59:00Z has passed; it is 2026-11-23T23:00:00Z"),
         ("x" * 65, "until"),
     ],
