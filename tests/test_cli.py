@@ -92,7 +92,8 @@ def test_without_a_terminal_nothing_is_emptied_that_was_not_meant(folder: Path) 
         "say --yes if that is meant\n"
     )
     assert "daily_reflection" in invoke("list").stdout
-    assert invoke("migrate", "--down-to", "base", "--yes").stdout == f"the database {ledger} is at base\n"
+    emptied = invoke("migrate", "--down-to", "base", "--yes").stdout
+    assert emptied == f"the database {ledger} is at base\n"
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
