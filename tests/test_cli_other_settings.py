@@ -32,6 +32,7 @@ def database(
     start(folder, DATABASE_URL=database_url)
     opened = Database(database_url)
     yield opened
+    migrations.upgrade(opened)  # on PostgreSQL other tests have the same one
     opened.close()
 
 
