@@ -126,7 +126,7 @@ class RestoreRequest(Body):
     revision = WholeNumber(
         allow_none=True,
         validate=between(1, MOST),
-        metadata={"description": "the newest that is not in force if not given"},
+        metadata={"description": "the newest that differs from what is in force if not given"},
     )
 
 
