@@ -129,10 +129,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def mistyped(environment: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the variables that look like a setting and are none, each with the one it may mean.
 
-    Short names are like too many others; what is meant is not a setting that is set as well.
+    Short names are like too many others. That what is meant is set as well excuses nothing.
     """
     known = SettingsSchema().fields
-    wanted = [name for name in known if len(name) >= _SHORTEST_LIKE and not environment.get(name)]
+    wanted = [name for name in known if len(name) >= _SHORTEST_LIKE]
     found = []
     for name in sorted(environment.keys() - known.keys()):
         near = get_close_matches(name.upper()[:_LONGEST_LIKE], wanted, n=1, cutoff=_LIKE)

@@ -260,6 +260,7 @@ def test_a_journal_that_no_file_can_be_is_refused(pattern: str) -> None:
 def test_a_name_that_looks_like_a_setting_is_found_with_what_it_may_mean() -> None:
     environment = {
         "PERSONA_BAKEND": "llm",
+        "PERSONA_BACKEND": "embedded",
         "alowed_hosts": "x",
         "RESULT_MAX_AGE": "1d",
         "API_TOKEN": TOKEN,
@@ -270,6 +271,7 @@ def test_a_name_that_looks_like_a_setting_is_found_with_what_it_may_mean() -> No
     }
     assert mistyped(environment) == [
         ("PERSONA_BAKEND", "PERSONA_BACKEND"),
+        ("PERSONA_SPACES", "PERSONA_SPACE"),
         ("RESULT_MAX_AGE", "RESULTS_MAX_AGE"),
         ("alowed_hosts", "ALLOWED_HOSTS"),
     ]

@@ -1,13 +1,13 @@
 """What the API takes in: one schema for each body, query and header, and how they are read."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from flask import request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from app.api.guards import MOST_BODY
 from app.api.refusals import TooLarge
@@ -126,7 +126,7 @@ class RestoreRequest(Body):
     revision = WholeNumber(
         allow_none=True,
         validate=between(1, MOST),
-        metadata={"description": "the newest that is not in force if not given"},
+        metadata={"description": "the newest that differs from what is in force if not given"},
     )
 
 
@@ -134,7 +134,21 @@ class RestoreRequest(Body):
 
 
 class Query(Schema):
-    """A query string; parameters that are not known are left alone."""
+    """A query string; a slip in the name of a parameter must not widen what is asked for."""
+
+    class Meta:
+        unknown = RAISE
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.error_messages["unknown"] = f"is not known here; there are {', '.join(self.fields)}"
+
+
+class OlderQuery(Query):
+    """A query string of older clients; parameters that are not known are left alone."""
+
+    class Meta:
+        unknown = EXCLUDE
 
 
 def _limit(default: int, most: int) -> fields.Field[int]:
@@ -145,13 +159,13 @@ def _limit(default: int, most: int) -> fields.Field[int]:
     )
 
 
-class ResultsQuery(Query):
+class ResultsQuery(OlderQuery):
     """How many results of a task."""
 
     limit = _limit(10, MOST_RESULTS)
 
 
-class RecentQuery(Query):
+class RecentQuery(OlderQuery):
     """How many results of all tasks."""
 
     limit = _limit(20, MOST_RESULTS)
@@ -201,7 +215,7 @@ class HistoryQuery(Query):
     limit = QueryNumber(load_default=50, validate=between(1, MOST_RUNS))
 
 
-class WaitQuery(Query):
+class WaitQuery(OlderQuery):
     """Whether to wait for the end of a run."""
 
     wait = fields.Boolean(
@@ -218,7 +232,7 @@ class MoodQuery(Query):
     limit = _limit(100, MOST_MOODS)
 
 
-class DirectoryQuery(Query):
+class DirectoryQuery(OlderQuery):
     """Which folder of the persona's space."""
 
     directory = fields.String(
@@ -237,7 +251,7 @@ class WindowQuery(Query):
 # ---- headers
 
 
-class KeyHeader(Query):
+class KeyHeader(Schema):
     """The header that makes a request repeatable."""
 
     key = fields.String(
@@ -258,7 +272,7 @@ class KeyAndPreferHeaders(KeyHeader):
     )
 
 
-class IfMatchHeader(Query):
+class IfMatchHeader(Schema):
     """The header of a careful change."""
 
     if_match = fields.String(
@@ -267,7 +281,7 @@ class IfMatchHeader(Query):
     )
 
 
-class IfNoneMatchHeader(Query):
+class IfNoneMatchHeader(Schema):
     """The header of a thrifty read."""
 
     if_none_match = fields.String(
@@ -296,9 +310,7 @@ def read_body(schema: Schema, *, required: bool) -> dict[str, Any]:
 
 def read_query(schema: Schema) -> dict[str, Any]:
     """Return the checked query; raise InvalidInput."""
-    return _load(
-        schema, {name: request.args[name] for name in schema.fields if name in request.args}
-    )
+    return _load(schema, request.args.to_dict())
 
 
 def read_headers(schema: Schema) -> dict[str, Any]:
@@ -314,14 +326,15 @@ def _load(schema: Schema, data: Any) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(data)
     except ValidationError as error:
-        raise InvalidInput(_named(error.messages_dict)) from error
+        read_out = () if isinstance(schema, Query) else READ_OUT
+        raise InvalidInput(_named(error.messages_dict, read_out)) from error
     return loaded
 
 
-def _named(messages: Mapping[str, Any]) -> list[FieldError]:
+def _named(messages: Mapping[str, Any], read_out: Collection[str]) -> list[FieldError]:
     return [
         FieldError(field=error.field, message="only shows what happened; it cannot be set")
-        if error.field in READ_OUT
+        if error.field in read_out
         else FieldError(field=_place(error.field), message=error.message)
         for error in field_errors(messages)
     ]

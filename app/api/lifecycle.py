@@ -21,6 +21,7 @@ from app.config import Settings, is_loopback, mistyped
 from app.core.errors import FieldError, SettingsError
 from app.core.instants import write_instant
 from app.core.spans import write_span
+from app.persona.feelings.feelings import why_no_lexicon
 from app.settings_schema import Backend
 from app.started_with import note_start
 from app.wiring import Services, build, next_firing
@@ -51,9 +52,10 @@ def prepare(settings: Settings, addresses: Sequence[Any]) -> str:
     """Make database and space ready and return what to tell the person who started the service.
 
     Leaves no connection open, so that a fork carries none over. Raises SettingsError where an
-    address lets other machines in and there is no token.
+    address lets other machines in and there is no token, and for a lexicon that is none.
     """
     _check_addresses(settings, addresses)
+    _check_lexicon(settings)
     for name, likely in mistyped(os.environ):
         log.warning("settings.unknown", name=name, did_you_mean=likely)
     services = build(settings)
@@ -72,6 +74,14 @@ def _check_addresses(settings: Settings, addresses: Sequence[Any]) -> None:
     if wide and settings.api_token is None:
         message = f"is needed because the server binds to {wide[0]}, which lets other machines in"
         raise SettingsError([FieldError(field="API_TOKEN", message=message)])
+
+
+def _check_lexicon(settings: Settings) -> None:
+    """The settings have only seen that it is a file: what one holds is known to the feelings."""
+    path = settings.affect_lexicon
+    why = why_no_lexicon(path) if path is not None else None
+    if why is not None:
+        raise SettingsError([FieldError(field="AFFECT_LEXICON", message=f"'{path}' {why}")])
 
 
 def banner(services: Services) -> str:

@@ -32,8 +32,9 @@ def history(task_id: str, query: dict[str, int]) -> Response:
 @door.on(
     "POST",
     f"{TASK_PATH}/restore",
-    takes=Takes(body=RestoreRequest(), body_required=False),
+    takes=Takes(body=RestoreRequest(), body_required=False, body_example={"revision": 1}),
     answers={200: Answer(description="The revision is in force", schema=ChangedTask)},
+    problems=(409,),
 )
 def restore(task_id: str, body: dict[str, Any]) -> Response:
     """Put an earlier revision of a task in force again, also of a deleted one"""

@@ -122,6 +122,21 @@ class RevisionNotFound(PersonaTasksError):
     status = 404
 
 
+class NothingToRestore(PersonaTasksError):
+    """No revision of the task says anything else than what is in force."""
+
+    problem = "nothing-to-restore"
+    title = "Nothing to restore"
+    status = 409
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        super().__init__(f"Task '{task_id}' has no revision that differs from what is in force")
+
+    def extensions(self) -> Mapping[str, Any]:
+        return {"task_id": self.task_id}
+
+
 class RunNotFound(PersonaTasksError):
     """Run not found"""
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from app.persona.client import Deadline
-from app.persona.errors import EmptyAnswer, PersonaLimit, PersonaTooLong
+from app.persona.errors import EmptyAnswer, PersonaError, PersonaLimit, PersonaTooLong
 from app.persona.llm.chat import (
     ChatModel,
     Completion,
@@ -130,11 +130,23 @@ class Conversation:
     ) -> Completion:
         _make_room(messages, self._bounds.room)
         self.rounds += 1
-        completion = self._model.complete(messages, tools, options, deadline, self._on_text)
+        try:
+            completion = self._model.complete(messages, tools, options, deadline, self._on_text)
+        except PersonaError as error:
+            if error.heard is not None:
+                self._count(messages, error.heard)
+            raise
         self.finish = completion.finish
-        self.is_estimated = self.is_estimated or completion.usage is None
-        self.usage += completion.usage or _estimated(messages, completion)
+        self._count(messages, completion)
         return completion
+
+    def _count(self, messages: Sequence[Message], completion: Completion) -> None:
+        told, guessed = completion.usage or Usage(), _estimated(messages, completion)
+        usage = Usage(
+            prompt=told.prompt or guessed.prompt, completion=told.completion or guessed.completion
+        )
+        self.is_estimated = self.is_estimated or usage != told
+        self.usage += usage
 
     def _answers(self, calls: Sequence[Call], use: Use) -> list[Message]:
         answers = []

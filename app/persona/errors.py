@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from math import ceil
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.core.errors import PersonaTasksError, SpaceError
+
+if TYPE_CHECKING:
+    from app.persona.llm.chat import Completion
 
 
 class PersonaError(PersonaTasksError):
@@ -14,7 +17,8 @@ class PersonaError(PersonaTasksError):
 
     `reason` is the machine-readable reason of the run, `reached` whether the persona may have
     acted on the prompt (then nothing is sent again blindly), `account` what is kept with the run
-    all the same: what was done and used until then.
+    all the same: what was done and used until then. `heard` is what a model had said of an answer
+    that failed; None where it had not begun.
     """
 
     problem = "persona"
@@ -23,6 +27,7 @@ class PersonaError(PersonaTasksError):
     reason = "persona_protocol"
     reached = True
     account: Mapping[str, Any] = MappingProxyType({})
+    heard: "Completion | None" = None
 
     def extensions(self) -> Mapping[str, Any]:
         return {"reason": self.reason}

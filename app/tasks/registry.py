@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, update
 
 from app.core.clock import Clock
 from app.core.errors import (
+    NothingToRestore,
     RevisionConflict,
     RevisionNotFound,
     ScheduleError,
@@ -246,9 +247,10 @@ class Registry:
         self.change([task_id], decide, author, first=first)
 
     def restore(self, task_id: str, author: Author, *, revision: int | None = None) -> TaskRecord:
-        """Put a revision in force again, by default the newest that is not in force.
+        """Put a revision in force again, by default the newest that differs from what is in force.
 
-        Raises TaskNotFound for an id that never was, RevisionNotFound for another revision.
+        Raises TaskNotFound for an id that never was, RevisionNotFound for another revision, and
+        NothingToRestore where none differs.
         """
         chosen = _choose(self.history(task_id), revision)
 
@@ -338,8 +340,14 @@ def _found(current: Mapping[str, TaskRecord], task_id: str, if_revision: int | N
 
 
 def _choose(history: Sequence[Revision], revision: int | None) -> Mapping[str, Any]:
-    for candidate in history if revision is not None else history[1:]:
-        if candidate.definition is not None and revision in (None, candidate.revision):
-            return candidate.definition
-    wanted = "earlier revision" if revision is None else f"revision {revision}"
-    raise RevisionNotFound(f"Task '{history[0].task_id}' has no {wanted} to restore")
+    newest = history[0]
+    for candidate in history:
+        found = candidate.definition
+        is_meant = (
+            found != newest.definition if revision is None else candidate.revision == revision
+        )
+        if found is not None and is_meant:
+            return found
+    if revision is None:
+        raise NothingToRestore(newest.task_id)
+    raise RevisionNotFound(f"Task '{newest.task_id}' has no revision {revision} to restore")

@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -220,6 +221,29 @@ def ended_at_once(
         timeout=60,
         check=False,
     )
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("root:x:0:0:root:/root:/bin/bash\n", "line 1: the first line must be term,valence,"),
+        ("term,valence,arousal,dominance\n", "no row below the line term,valence,arousal,"),
+        ("term,valence,arousal,dominance\nsad,very,0,0\n", "line 2: valence 'very' is not a"),
+    ],
+)
+def test_a_lexicon_without_a_row_that_can_be_used_stops_the_start(
+    settings: Settings, tmp_path: Path, text: str, said: str
+) -> None:
+    lexicon = tmp_path / "own.csv"
+    lexicon.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        prepare(replace(settings, affect_lexicon=lexicon), [])
+    (error,) = caught.value.errors
+    assert error.field == "AFFECT_LEXICON"
+    assert said in error.message
+    lexicon.write_text("term,valence,arousal,dominance\nsad,very,0,0\nhappy,0.8,0.5,0.5\n")
+    prepare(replace(settings, affect_lexicon=lexicon), [])
 
 
 @on_sqlite

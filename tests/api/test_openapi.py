@@ -240,6 +240,16 @@ def test_bodies_are_closed_and_answers_are_open(description: dict[str, Any]) -> 
     assert "additionalProperties" not in schemas["TaskShown"]
 
 
+@on_sqlite
+def test_what_is_offered_to_be_tried_out_is_taken(
+    client: FlaskClient, description: dict[str, Any]
+) -> None:
+    offered = description["paths"]["/api/tasks/{task_id}/restore"]["post"]["requestBody"]
+    example = offered["content"]["application/json"]["example"]
+    response = client.post("/api/tasks/daily_reflection/restore", json=example)
+    assert response.status_code == 200
+
+
 # ---- the page
 
 

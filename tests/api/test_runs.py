@@ -157,6 +157,14 @@ def test_runs_are_filtered(client: FlaskClient, clock: ShiftedClock) -> None:
         ("/api/tasks/daily_reflection/next?count=0", "count"),
         ("/api/tasks/daily_reflection/next?count=101", "count"),
         ("/api/tasks/daily_reflection/history?limit=0", "limit"),
+        ("/api/runs?foo=1", "foo"),
+        ("/api/audit/slots?next_run=1", "next_run"),
+        ("/api/space/history?path=a.md&limits=1", "limits"),
+        ("/api/tasks/daily_reflection/next?counts=1", "counts"),
+        ("/api/tasks/daily_reflection/history?count=1", "count"),
+        ("/api/memories?kinds=note", "kinds"),
+        ("/api/memories/search?q=a&cursor=1", "cursor"),
+        ("/api/persona/mood?until=1", "until"),
     ],
 )
 def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(
@@ -165,6 +173,34 @@ def test_a_wrong_query_is_refused_by_the_name_of_its_parameter(
     response = client.get(path)
     assert response.status_code == 422
     assert [error["field"] for error in body_of(response)["errors"]] == [field]
+
+
+@on_sqlite
+def test_a_slip_in_a_filter_does_not_list_everything_but_names_those_that_there_are(
+    client: FlaskClient,
+) -> None:
+    (error,) = body_of(client.get("/api/runs?taskid=daily_reflection"))["errors"]
+    assert error == {
+        "field": "taskid",
+        "message": "is not known here; there are task_id, status, origin, since, until, limit,"
+        " cursor",
+    }
+    (error,) = body_of(client.get("/api/runs?last_run=1"))["errors"]
+    assert error["message"].startswith("is not known here")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/tasks/daily_reflection/results",
+        "/api/tasks/results/recent",
+        "/api/persona/files",
+        "/api/persona/browse",
+    ],
+)
+def test_what_older_clients_ask_with_is_left_alone(client: FlaskClient, path: str) -> None:
+    assert client.get(f"{path}?foo=1").status_code == 200
 
 
 @on_sqlite

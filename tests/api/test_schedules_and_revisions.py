@@ -162,6 +162,12 @@ def test_without_a_number_the_newest_that_is_not_in_force_is_restored(
     assert body_of(client.get(REFLECTION))["name"] == "Daily Self-Reflection"
 
 
+def test_where_no_revision_differs_there_is_nothing_to_restore(client: FlaskClient) -> None:
+    refused = client.post(f"{REFLECTION}/restore")
+    assert (refused.status_code, body_of(refused)["type"]) == (409, "/problems/nothing-to-restore")
+    assert body_of(client.get(REFLECTION))["revision"] == 1
+
+
 def test_what_cannot_be_restored_is_said(client: FlaskClient) -> None:
     missing = client.post(f"{REFLECTION}/restore", json={"revision": 9})
     assert (missing.status_code, body_of(missing)["type"]) == (404, "/problems/revision-not-found")

@@ -18,8 +18,9 @@ from app.persona.errors import (
     PersonaTimeout,
     PersonaUnreachable,
 )
+from app.persona.llm.draft import MOST_TEXT
 from app.persona.llm.patience import PatientModel
-from app.persona.llm.wire import HttpModel
+from app.persona.llm.wire import MOST_BYTES, HttpModel
 from app.persona.llm_persona import LlmPersona, Means
 from app.persona.prompting.parts import Remembered
 from app.persona.prompting.sources import Sources
@@ -239,6 +240,90 @@ def test_a_run_says_which_tools_of_its_task_there_are_not(tmp_path: Path) -> Non
             a_request(task), a_real_deadline(10)
         )
     assert answer.metadata["unknown_tools"] == ["fly"]
+
+
+LONG = "x" * (MOST_TEXT + 1)
+
+
+def a_refusal(**more: Any) -> Status:
+    message = {"role": "assistant", "content": None, "refusal": "I will not."}
+    return Status(status=200, body={"choices": [{"index": 0, "message": message}], **more})
+
+
+@pytest.mark.parametrize(
+    ("line", "dialect"),
+    [
+        (a_refusal(usage={"prompt_tokens": 100, "completion_tokens": 20}), "openai"),
+        (Say(text=LONG), "openai"),
+        (Say(text=LONG), "anthropic"),
+        (Say(text="No.", finish="content_filter"), "openai"),
+        (Say(text="No.", finish="refusal"), "anthropic"),
+    ],
+)
+def test_an_answer_that_came_and_counts_for_nothing_is_paid_all_the_same(
+    tmp_path: Path, line: Line, dialect: str
+) -> None:
+    prices = {"tiny": Price(prompt=2.0, completion=10.0)}
+    with ModelServer(line) as server:
+        persona = a_persona(server, tmp_path, dialect=dialect, streams=False, prices=prices)
+        account = fail(persona).account
+    assert account["tokens"] == {"prompt": 100, "completion": 20}
+    assert account["cost"] == 0.0004
+    assert "tokens_estimated" not in account
+
+
+def delta(**said: Any) -> bytes:
+    return event({"choices": [{"index": 0, "delta": said}]}).encode()
+
+
+ANTHROPIC_BEGINS = (
+    event({"type": "message_start", "message": {"usage": {"input_tokens": 7, "output_tokens": 1}}})
+    + event({"type": "content_block_start", "index": 0, "content_block": {"type": "text"}})
+    + event(
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "text_delta", "text": "x" * 400},
+        }
+    )
+).encode()
+
+
+@pytest.mark.parametrize(
+    ("line", "dialect", "completion"),
+    [
+        (Stream(data=delta(content="x" * 400), then="hang"), "openai", 100),
+        (Stream(data=delta(content="x" * 400)), "openai", 100),
+        (Stream(data=delta(refusal="No.")), "openai", 0),
+        (Stream(data=ANTHROPIC_BEGINS, then="hang"), "anthropic", 100),
+        (a_refusal(), "openai", 0),
+        (Status(status=200, body=b"x" * (MOST_BYTES + 1)), "openai", 0),
+    ],
+    ids=["timeout", "broken off", "refusal", "anthropic", "whole refusal", "too many bytes"],
+)
+def test_what_had_come_of_an_answer_that_failed_is_estimated(
+    tmp_path: Path, line: Line, dialect: str, completion: int
+) -> None:
+    with ModelServer(line) as server:
+        account = fail(a_persona(server, tmp_path, dialect=dialect), seconds=1).account
+    assert account["tokens"]["completion"] == completion
+    assert account["tokens"]["prompt"] > 0
+    assert account["tokens_estimated"] is True
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        Stream(data=b": wait\n\n", then="hang"),
+        Status(status=400, body={"error": {"message": "no"}}),
+        Status(status=200, body={"error": {"message": "no"}}),
+    ],
+)
+def test_a_request_that_nobody_began_to_answer_costs_nothing(tmp_path: Path, line: Line) -> None:
+    with ModelServer(line) as server:
+        account = fail(a_persona(server, tmp_path), seconds=1).account
+    assert account["tokens"] == {"prompt": 0, "completion": 0}
+    assert "tokens_estimated" not in account
 
 
 def test_a_failed_run_keeps_its_account(tmp_path: Path) -> None:

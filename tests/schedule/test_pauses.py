@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from app.core.errors import InvalidInput
+from app.core.errors import InvalidInput, NothingToRestore
 from app.database import Database
 from app.schedule.jobstore import RegistryJobStore
 from app.tasks.changes import Put
@@ -185,6 +185,19 @@ def test_a_rename_leaves_the_pause_alone(house: House) -> None:
     change(house, name="A third")
     assert slots(house) == [2, 3]
     assert is_audited(house, 2)
+
+
+def test_what_is_restored_by_default_differs_from_what_is_in_force(house: House) -> None:
+    change(house, paused_until="3h")
+    change(house, enabled=False)
+    change(house, enabled=True)
+    house.registry.delete("one", OWNER)
+    restored = [house.registry.restore("one", OWNER) for _ in range(3)]
+    assert [record.revision for record in restored] == [6, 7, 8]
+    assert [record.enabled for record in restored] == [True, False, True]
+    house.add("two", schedule="hourly")
+    with pytest.raises(NothingToRestore):
+        house.registry.restore("two", OWNER)
 
 
 def test_a_pause_is_restored_with_its_revision(house: House) -> None:

@@ -15,7 +15,14 @@ from app.persona.client import Holding, anyway
 from app.persona.errors import NoSuchFile
 from app.persona.feelings.affect import MOST_CHARACTERS, read_affect
 from app.persona.feelings.assessment import Inner
-from app.persona.feelings.lexicon import MOST_BYTES, Lexicon, ReadLexicon, english, read_lexicon
+from app.persona.feelings.lexicon import (
+    HEADER,
+    MOST_BYTES,
+    Lexicon,
+    ReadLexicon,
+    english,
+    read_lexicon,
+)
 from app.persona.feelings.mirror import MoodFiles, show_mood
 from app.persona.feelings.mood import moved, pull, recent_pattern
 from app.persona.feelings.quotations import without_quotations
@@ -52,6 +59,22 @@ class Felt:
             "mood": {"before": self.before.as_dict(), "after": self.after.as_dict()},
             **({"mood_warnings": list(self.warnings)} if self.warnings else {}),
         }
+
+
+def why_no_lexicon(path: Path) -> str | None:
+    """Say why no row of a file can be used as a lexicon; None where one can."""
+    try:
+        read = _read_file(path)
+    except UnfitFile as error:
+        return error.detail
+    if read.lexicon.feelings or read.lexicon.turns:
+        return None
+    why = next(iter(read.problems), f"there is no row below the line {HEADER}")
+    return f"is no lexicon (CSV, see docs/reference/feelings.md): {why}"
+
+
+def _read_file(path: Path) -> ReadLexicon:
+    return read_lexicon(read_plain(path, most_bytes=MOST_BYTES).decode("utf-8", "replace"))
 
 
 class Lexicons:
@@ -96,10 +119,9 @@ class Lexicons:
         if self._path is None:
             return english(), []
         try:
-            data = read_plain(self._path, most_bytes=MOST_BYTES)
+            read = _read_file(self._path)
         except UnfitFile as error:
             return english(), [f"AFFECT_LEXICON {error.detail}"]
-        read = read_lexicon(data.decode("utf-8", "replace"))
         return read.lexicon, [f"AFFECT_LEXICON, {problem}" for problem in read.problems]
 
 

@@ -22,6 +22,7 @@ _MOST_WORDS = 5
 _LONGEST_TERM = 60
 _MOST_PROBLEMS = 20
 _COLUMNS = ("term", "valence", "arousal", "dominance", "forms", "role", "factor")
+HEADER = ",".join(_COLUMNS)
 _BUILT_IN = Path(__file__).parent / "lexicon_en.csv"
 _APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇´", "'"))
 Term = tuple[str, ...]
@@ -110,7 +111,7 @@ def read_lexicon(text: str) -> ReadLexicon:
     lines = _lines(text.removeprefix("\ufeff"))
     number, header = next(lines, (0, ""))
     if [name.strip().lower() for name in header.split(",")][:4] != list(_COLUMNS[:4]):
-        problems.add(number, f"the first line must be {','.join(_COLUMNS)}")
+        problems.add(number, f"the first line must be {HEADER}")
         return ReadLexicon(lexicon=_lexicon({}, {}), problems=problems.said())
     for number, line in islice(lines, MOST_ROWS):
         try:

@@ -54,9 +54,10 @@ class Anthropic:
             raise told_error(document["error"])
         if not isinstance(document.get("content"), list):
             raise PersonaProtocol("the answer has no `content`")
+        draft.is_begun = True
+        self._count(document.get("usage"), draft)
         for place, block in enumerate(objects_in(document["content"])):
             self._begin(place, block, draft)
-        self._count(document.get("usage"), draft)
         self._stop(document.get("stop_reason"), draft)
         draft.is_complete = True
 
@@ -66,7 +67,11 @@ class Anthropic:
         if kind == "error" or document.get("error"):
             raise told_error(document.get("error") or document)
         if kind == "message_start":
-            self._count(an_object(document.get("message"), "a message").get("usage"), draft)
+            draft.is_begun = True
+            usage = an_object(document.get("message"), "a message").get("usage")
+            if isinstance(usage, Mapping):
+                # what it says of the answer here is where its count begins
+                self._count({**usage, "output_tokens": None}, draft)
         elif kind == "content_block_start":
             block = an_object(document.get("content_block"), "a block")
             self._begin(document.get("index"), block, draft)

@@ -95,4 +95,7 @@ class ChatModel(Protocol):
         deadline: Deadline,
         on_text: OnText,
     ) -> Completion:
-        """Return what the model says next, before the deadline; raise PersonaError."""
+        """Return what the model says next, before the deadline.
+
+        Raises PersonaError, with what was `heard` until then.
+        """

@@ -25,6 +25,7 @@ class Draft:
         self._calls: list[_Call] = []
         self._usage: Usage | None = None
         self.finish: Finish | None = None
+        self.is_begun = False
         self.is_complete = False
 
     def say(self, text: Any) -> None:
@@ -72,6 +73,13 @@ class Draft:
         """Return the completion; raise PersonaProtocol where it was cut off."""
         if not self.is_complete:
             raise PersonaProtocol("the stream ended before the answer was complete")
+        return self._gathered()
+
+    def so_far(self) -> Completion | None:
+        """Return what has come of an answer that fails; None where it has not begun."""
+        return self._gathered() if self.is_begun or self._usage is not None else None
+
+    def _gathered(self) -> Completion:
         calls = [
             Call(id=call.id or f"call_{number}", name=call.name, arguments=_whole(call.arguments))
             for number, call in enumerate(self._calls, 1)

@@ -76,6 +76,7 @@ class OpenAi:
     def _take(self, choice: Mapping[str, Any], said: Any, draft: Draft) -> None:
         if choice.get("error"):
             raise told_error(choice["error"])
+        draft.is_begun = True
         message = an_object(said, "the message of a choice")
         for text in _texts(message.get("content")):
             draft.say(text)

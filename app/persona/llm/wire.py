@@ -128,6 +128,7 @@ class HttpModel:
         except PersonaError as error:
             error.detail = _without_key(error.detail, self._key or "")
             error.args = (error.detail,)
+            error.heard = draft.so_far()
             raise
 
     def _take(self, answer: Answer, draft: Draft) -> None:
@@ -139,7 +140,7 @@ class HttpModel:
         if kind == "text/event-stream":
             self._take_stream(answer, draft)
         elif kind == "application/json" or kind.endswith("+json"):
-            document = read_object(answer.whole_body(MOST_BYTES), "the answer")
+            document = read_object(_body_of(answer, draft), "the answer")
             self._dialect.take_answer(document, draft)
         else:
             raise PersonaProtocol(f"the answer is {one_line(kind, 80) or 'of no type'}, not JSON")
@@ -157,6 +158,15 @@ class HttpModel:
             self._dialect.take_event(event, draft)
         if is_silent:
             raise _SilentStream
+
+
+def _body_of(answer: Answer, draft: Draft) -> bytes:
+    try:
+        return answer.whole_body(MOST_BYTES)
+    except (PersonaError, OSError):
+        # a whole answer is sent when it is made, though not all of it has come
+        draft.is_begun = True
+        raise
 
 
 def _without_key(detail: str, key: str) -> str:
