@@ -121,7 +121,9 @@ def delete(task_id: str) -> None:
 
 @click.command("restore")
 @click.argument("task_id")
-@click.option("--revision", type=int, help="by default the newest that is not in force")
+@click.option(
+    "--revision", type=int, help="by default the newest that differs from what is in force"
+)
 @told
 def restore(task_id: str, revision: int | None) -> None:
     """Put an earlier revision of a task in force again."""
