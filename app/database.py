@@ -177,6 +177,8 @@ class Database:
             event.listen(engine, "connect", _prepare_sqlite)
             self._keep_in_sight(engine)
             event.listen(engine, "begin", _begin_sqlite)
+        else:
+            event.listen(engine, "connect", _prepare_postgresql)
         return engine
 
     def _keep_in_sight(self, engine: Engine) -> None:
@@ -345,6 +347,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy begins, see _begin_sqlite
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    # as long as a writer of SQLite waits
+    connection.execute(f"SET lock_timeout = '{_PATIENCE:.0f}s'")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -18,6 +18,8 @@ from app.tasks.registry import Registry
 log = structlog.get_logger(__name__)
 
 OVERDUE_AFTER = timedelta(seconds=30)
+SILENT_AFTER = timedelta(seconds=20)
+"""Twice as long as from one heartbeat to the next."""
 UNFILED_AFTER = timedelta(minutes=1)
 _REMOVED = (
     "the file of the database, or its log beside it, was removed or replaced, and nothing is "
@@ -60,17 +62,20 @@ class HealthCheck:
         clock: Clock,
         *,
         is_ledger_in_place: Callable[[], bool],
+        silence: Callable[[], timedelta | None],
         standing: Callable[[], str | None],
         liveness: Callable[[], Liveness],
         scripts: Callable[[], Availability],
     ) -> None:
-        """`standing` says how the runs of any process found the persona, if not well."""
+        """`silence` says how long nothing could be written to the ledger; None where nothing was to
+        be. `standing` says how the runs of any process found the persona, if not well."""
         self._registry = registry
         self._desk = desk
         self._persona = persona
         self._history = history
         self._clock = clock
         self._is_ledger_in_place = is_ledger_in_place
+        self._silence = silence
         self._standing = standing
         self._liveness = liveness
         self._scripts = scripts
@@ -78,6 +83,12 @@ class HealthCheck:
     def check(self) -> Health:
         """Return the state of the service; never raises for what is wrong with it."""
         reasons = [] if self._is_ledger_in_place() else [_REMOVED]
+        silence = self._silence()
+        if silence is not None and silence >= SILENT_AFTER:
+            reasons.append(
+                f"nothing could be written to the ledger for {silence.total_seconds():.0f} s: "
+                "it is locked, its disk is full, or it is away"
+            )
         try:
             liveness = self._liveness()
             overdue = self._oldest_overdue()

@@ -349,6 +349,7 @@ def build(
             history,
             clock,
             is_ledger_in_place=database.is_in_place,
+            silence=lambda: processes.silence,
             standing=_standing(settings, database),
             liveness=clockwork.liveness,
             scripts=being.confinement.availability,

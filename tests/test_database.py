@@ -324,3 +324,10 @@ def _count_on(database: Database) -> None:
         connection.execute(update(registry_clock).values(version=registry_clock.c.version + 1))
     assert database.glance("SELECT version FROM registry_clock") == 2
     database.close()
+
+
+def test_whoever_waits_for_a_lock_gives_up_in_the_end(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has its own patience, which is tested above")
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar_one() == "15s"

@@ -58,8 +58,8 @@ bind = _settings.base_url.removeprefix("http://")
 workers = _settings.web_concurrency
 logger_class = _Log
 
-# Threads, because a request may wait for a run, and because half-sent requests must not stop a
-# worker. The persona's own calls are made elsewhere.
+# Threads, because a request may wait for a run, and because a few half-sent requests, which hold a
+# thread each, must not stop a worker. The persona's own calls are made elsewhere.
 worker_class = "gthread"
 threads = THREADS
 worker_connections = 512

@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 from flask import request
+from gunicorn.http.errors import ParseException
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate
 
 from app.api.guards import MOST_BODY
 from app.api.refusals import TooLarge
 from app.core import strict_json
-from app.core.errors import FieldError, InvalidInput
+from app.core.errors import BadJson, FieldError, InvalidInput
 from app.core.instants import read_instant
 from app.persona.feelings.series import MOST_MOODS
 from app.runs.run import Origin, Status
@@ -298,7 +299,11 @@ def read_body(schema: Schema, *, required: bool) -> dict[str, Any]:
 
     Raises TooLarge, BadJson, or InvalidInput naming every wrong field.
     """
-    data = request.get_data()
+    try:
+        data = request.get_data()
+    except ParseException as error:
+        # of the server: a chunk whose size is none, or one without an end
+        raise BadJson(f"the body cannot be read ({type(error).__name__})") from error
     if len(data) > MOST_BODY:
         raise TooLarge
     if not data and not required:

@@ -96,6 +96,7 @@ class Processes:
         self._clock = clock
         self._here = here
         self.id = ids.new(clock.now())
+        self._beaten: float | None = None
         self.sharing = 1
         self.is_known = False
 
@@ -117,6 +118,14 @@ class Processes:
                     insert(processes).values(id=self.id, started_at=now, **place, **fresh)
                 )
         self.is_known = True
+        self._beaten = self._clock.monotonic()
+
+    @property
+    def silence(self) -> timedelta | None:
+        """How long ago this process last could write that it lives; None before the first time."""
+        if self._beaten is None:
+            return None
+        return timedelta(seconds=self._clock.monotonic() - self._beaten)
 
     def leave(self) -> None:
         """Take the row of this process away: it holds nothing any more."""

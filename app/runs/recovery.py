@@ -96,8 +96,9 @@ class Recovery:
         """Release the runs of dead processes and write result files that a kill prevented.
 
         Returns how many runs were released. Right after the wall clock was stepped, or everything
-        stood still for a while (a suspended machine, a locked database), heartbeats of living
-        processes look stale: then nobody is declared dead until all have had time to beat again.
+        stood still for a while (a suspended machine), and as long as the database takes nothing (a
+        lock, a full disk), heartbeats of living processes look stale: then nobody is declared dead
+        until all have had time to beat again.
         """
         released = self._release_orphans()
         self._file_the_rest()
@@ -194,8 +195,8 @@ class Recovery:
         return reason
 
     def _release_orphans(self) -> int:
-        if self._clock_was_stepped():
-            log.warning("recovery.clock_stepped")
+        if self._heartbeats_may_lie():
+            log.warning("recovery.heartbeats_may_lie")
             return 0
         # what is held is read first: of a run that is let go of and claimed again in between it is
         # true still. The runs are read before the processes: one that registers in between holds
@@ -268,11 +269,14 @@ class Recovery:
             self._ledger.mark_filed(connection, [run.id for run in left])
         log.info("results.written_late", runs=len(left))
 
-    def _clock_was_stepped(self) -> bool:
+    def _heartbeats_may_lie(self) -> bool:
         wall, ticks = self._clock.now(), self._clock.monotonic()
         passed = timedelta(seconds=ticks - self._seen_ticks)
         stepped = abs(wall - self._seen_wall - passed) > _STEP_OF_THE_CLOCK
-        if stepped or passed > _STANDSTILL:
+        silence = self._processes.silence
+        # where this process cannot write that it lives, neither can the others
+        is_silent = silence is not None and silence > _SETTLED_AFTER
+        if stepped or passed > _STANDSTILL or is_silent:
             self._trusted_from = ticks + _SETTLED_AFTER.total_seconds()
         self._seen_wall, self._seen_ticks = wall, ticks
         return ticks < self._trusted_from

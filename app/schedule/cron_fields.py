@@ -4,6 +4,7 @@ A *wall* is what a clock on the wall reads, in whole seconds since it read 1970-
 do not exist here: triggers lay the walls onto real time.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from calendar import monthrange
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ _LAST_DAY = date.max.toordinal() - _EPOCH
 _LAST_MONTH = 9999 * 12 + 11
 # 29 February on a given weekday can be 40 years away (2072 to 2112); nothing is farther.
 _MONTHS_TO_SEARCH = 50 * 12
+# cronsim takes 3-3/4 for 3/4; it is every fourth of one, which is that one
+_RANGE_OF_ONE = re.compile(r"(?<![\w-])(\w+)-\1/0*[1-9][0-9]*(?=,|\s|$)", re.IGNORECASE)
 # After 28 years the calendar repeats itself, except around a century.
 _DAYS_TO_COMPARE = 28 * 366
 
@@ -217,7 +220,7 @@ def _parse(expression: str) -> CronSim:
             f"{'; there is none for seconds or years' if len(fields) > 5 else ''}"
         )
     try:
-        return CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001  only the fields are used
+        return _read(expression)
     except CronSimError as error:
         raise ScheduleError(_explain_fault(fields, str(error).removeprefix("Bad "))) from error
 
@@ -230,9 +233,14 @@ def _explain_fault(fields: list[str], name: str) -> str:
     return f"the {name} {text!r} of {' '.join(fields)!r} is not {_FORMS[name]}{hint}"
 
 
+def _read(expression: str) -> CronSim:
+    plain = _RANGE_OF_ONE.sub(r"\1", expression)
+    return CronSim(plain, datetime(2000, 1, 1))  # noqa: DTZ001  only the fields are used
+
+
 def _is_valid(expression: str) -> bool:
     try:
-        CronSim(expression, datetime(2000, 1, 1))  # noqa: DTZ001  only the fields are used
+        _read(expression)
     except CronSimError:
         return False
     return True

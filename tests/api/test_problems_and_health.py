@@ -5,17 +5,20 @@ import logging
 import time
 from dataclasses import replace
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Response
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidChunkSize
 
 from app import create_app
 from app.config import Settings
 from app.core.errors import SpaceError
 from app.persona.fakes import ScriptedPersona
+from app.runs.processes import Processes
 from app.tasks.task import Author
 from app.wiring import Services, build
 from tests.api.clocks import ShiftedClock
@@ -126,10 +129,56 @@ def test_where_something_ticks_health_is_green(client: FlaskClient, services: Se
     assert body_of(response)["processes"] == 1
 
 
+def test_where_nothing_can_be_written_health_is_red_although_all_can_be_read(
+    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.clockwork.start()
+    services.clockwork.wake()
+    silence = timedelta(seconds=20)
+    monkeypatch.setattr(Processes, "silence", property(lambda _: silence))
+    response = client.get("/healthz")
+    assert response.status_code == 503
+    assert body_of(response)["reasons"] == [
+        "nothing could be written to the ledger for 20 s: it is locked, its disk is full, or it is "
+        "away"
+    ]
+    silence -= timedelta(seconds=1)
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_process_knows_how_long_it_could_not_write_that_it_lives(
+    services: Services, clock: ShiftedClock
+) -> None:
+    services.processes.beat(ticked_at=None, state="ticking")
+    clock.advance(timedelta(seconds=30))
+    assert services.processes.silence
+    assert timedelta(seconds=30) <= services.processes.silence < timedelta(seconds=40)
+
+
+class Broken(BytesIO):
+    """A body of chunks one of which has a size that is none."""
+
+    def read(self, *_: Any) -> bytes:
+        raise InvalidChunkSize(b"ZZ")
+
+    readinto = read  # type: ignore[assignment]  # it returns as little
+
+
+def test_a_body_that_cannot_be_read_is_malformed(client: FlaskClient) -> None:
+    response = client.post(
+        "/api/tasks",
+        headers={"Content-Type": "application/json"},
+        environ_overrides={"wsgi.input": Broken(), "wsgi.input_terminated": True},
+    )
+    assert response.status_code == 400
+    assert body_of(response)["detail"] == "the body cannot be read (InvalidChunkSize)"
+
+
 def test_an_overdue_slot_that_nobody_takes_up_is_named(
-    client: FlaskClient, clock: ShiftedClock
+    client: FlaskClient, services: Services, clock: ShiftedClock
 ) -> None:
     clock.advance(timedelta(hours=2))
+    services.processes.beat(ticked_at=None, state="working")
     body = body_of(client.get("/healthz"))
     assert body["oldest_overdue_slot"] == "2026-11-24T00:00:00Z"
     assert len(body["reasons"]) == 2

@@ -152,6 +152,22 @@ def test_nobody_is_declared_dead_right_after_everything_stood_still(
     assert other.outcomes() == [("running", None)]
 
 
+def test_nobody_is_declared_dead_where_nobody_can_write_that_it_lives(
+    dead: House, other: House
+) -> None:
+    other.recovery.step()
+    for _ in range(40):
+        # the database is read, but whoever writes waits: a writer was stopped
+        dead.clock.advance(timedelta(seconds=2))
+        assert other.recovery.step() == 0
+    other.processes.beat(ticked_at=None, state="ticking")
+    assert other.recovery.step() == 0, "the others have not had their turn yet"
+    dead.processes.beat(ticked_at=None, state="ticking")
+    assert pulse(other, timedelta(seconds=20)) == 0
+    assert other.outcomes() == [("running", None)]
+    assert pulse(other, timedelta(seconds=40)) == 1, "it really says nothing more"
+
+
 def test_two_recoveries_of_one_run_do_not_end_the_attempt_after_it(
     dead: House, other: House
 ) -> None:

@@ -76,6 +76,27 @@ def test_a_century_of_minutes_is_counted_without_walking() -> None:
 
 
 @pytest.mark.parametrize(
+    ("expression", "plain"),
+    [
+        ("30 3-3/4 * * *", "30 3 * * *"),
+        ("5-5/7,10 * * * *", "5,10 * * * *"),
+        ("0 0 13-13/2 * *", "0 0 13 * *"),
+        ("0 0 * MAR-mar/2 *", "0 0 * 3 *"),
+        ("0 0 * * 5-5/2", "0 0 * * 5"),
+        ("0 1-11/5 * * *", "0 1,6,11 * * *"),
+        ("0 13-13 * * *", "0 13 * * *"),
+    ],
+)
+def test_every_so_many_of_a_range_of_one_is_that_one(expression: str, plain: str) -> None:
+    assert fires(cron(expression), NOON, 20) == fires(cron(plain), NOON, 20)
+
+
+def test_every_none_of_a_range_of_one_is_refused() -> None:
+    with pytest.raises(ScheduleError):
+        cron("30 3-3/0 * * *")
+
+
+@pytest.mark.parametrize(
     ("expression", "expected"),
     [
         ("0 0 * * 0", ["Sun 2026-01-18", "Sun 2026-01-25"]),
@@ -206,9 +227,10 @@ def field(low: int, high: int, *more: str) -> st.SearchStrategy[str]:
     items = st.one_of(
         number.map(str),
         st.tuples(number, number).map(lambda pair: f"{min(pair)}-{max(pair)}"),
-        st.tuples(number, number, st.integers(1, high + 3)).map(
-            lambda three: f"{min(three[:2])}-{max(three[:2])}/{three[2]}"
-        ),
+        # not of a range of one, which cronsim takes for one that has no end
+        st.tuples(number, number, st.integers(1, high + 3))
+        .filter(lambda three: three[0] != three[1])
+        .map(lambda three: f"{min(three[:2])}-{max(three[:2])}/{three[2]}"),
         *([st.sampled_from(more)] if more else []),
     )
     stars = st.one_of(st.just("*"), st.integers(1, high).map(lambda step: f"*/{step}"))
