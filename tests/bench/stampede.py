@@ -46,9 +46,9 @@ def ours(folder: Path, url: str, tasks: int, places: int) -> Drained:
 def lines(scale: Scale, folder: Path) -> Iterator[Line]:
     """Measure."""
     lost = 0
-    for tasks, repeats in ((scale.few, scale.repeats), (scale.many, 1)):
+    for tasks in (scale.few, scale.many):
         drained, others = [], []
-        for number in range(repeats):
+        for number in range(scale.repeats):
             with persona() as url:
                 place = folder / f"stampede-{tasks}-{number}"
                 drained.append(apart(ours, place, url, tasks, POOL))
