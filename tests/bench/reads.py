@@ -17,7 +17,7 @@ from tests.bench.scale import Scale
 from tests.processes.service import Service, free_port
 
 _PATHS = ("/api/tasks/task-1", "/api/runs?limit=20", "/api/tasks")
-_STARTING = timedelta(seconds=4)
+_STARTING = timedelta(seconds=9)
 _CONNECTIONS = 8
 
 
